@@ -1,0 +1,355 @@
+"""Carries a plan out: grow, then shrink. Every step is recorded around the call that makes it.
+
+A create is four saves: `creating`, the call, the id (`unfinished`), configured (`made`), seen usable (`ready`).
+The engine prints nothing: it tells `listen` what happens.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from deployer import aws as door
+from deployer import plan as planning
+from deployer.aws import Aws
+from deployer.errors import DeployerError, Interrupted, RolloutError
+from deployer.patience import Patience, delays
+from deployer.plan import Action, Plan, Step
+from deployer.resource import TYPES, Made, Ref, Resource
+from deployer.state import Record, State
+from deployer.walk import Wait, Walk
+
+LOOKS = (0.0, 0.5, 1.0, 2.0)  # seconds: what was made a moment ago may not be listed yet
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something happened to `key`; `seconds` since its step began."""
+
+    event: Literal["started", "progress", "done", "failed"]
+    key: str
+    type: str
+    action: str
+    seconds: float
+    message: str = ""
+
+
+Listen = Callable[[Event], None]
+
+
+@dataclass
+class Outcome:
+    """What was done. `failures` are causes only: what they held up is in `skipped`."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, DeployerError] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return not (self.failures or self.skipped or self.interrupted)
+
+
+class Apply:
+    """One run. `wait=False` leaves at once what nobody in the stack waits for (services, load balancers)."""
+
+    def __init__(
+        self,
+        aws: Aws,
+        state: State,
+        patience: Patience,
+        *,
+        listen: Listen = lambda event: None,
+        parallel: int = 16,
+        wait: bool = True,
+    ) -> None:
+        self.aws = aws
+        self.state = state
+        self.patience = patience
+        self.listen = listen
+        self.parallel = parallel
+        self.wait = wait
+        self.outcome = Outcome()
+        self._began: dict[str, float] = {}
+        self._actions: dict[str, Action] = {}
+        self._once: Aws | None = None
+
+    def run(self, plan: Plan) -> Outcome:
+        """Carries out the plan; failures are in the outcome, one for each cause."""
+        for step in plan.steps:
+            if step.action is Action.CREATE:
+                self.state.forget(step.key)
+        self.state.save()
+        self._once = self.aws.once() if any(map(_makes, plan.steps)) else None
+        self._pass(plan.steps, {step.key: self._needs(step, plan) for step in plan.steps}, self._grow)
+        if self.outcome.ok:
+            records = {step.key: step.record for step in plan.removals if step.record}
+            going = planning.dependents(records | self._replaced(plan))
+            steps = [step for step in self._removals(plan) if step.action is Action.DELETE]
+            keys = {step.key for step in steps}
+            self._pass(steps, {step.key: going[step.key] & keys for step in steps}, self._shrink)
+            self.outcome.counts["unchanged"] += sum(step.action is Action.KEEP for step in plan.removals)
+        return self.outcome
+
+    def _needs(self, step: Step, plan: Plan) -> set[str]:
+        keys = {other.key for other in plan.steps}
+        return step.resource.needs() & keys if step.resource else set()
+
+    def _replaced(self, plan: Plan) -> dict[str, Record]:
+        """What this very run has set aside: the old object beside the new one."""
+        wanted = {step.key for step in plan.steps}
+        return {
+            key: record
+            for key, record in self.state.records.items()
+            if record.base != key and record.base in wanted and not TYPES[record.type].revisions
+        }
+
+    def _removals(self, plan: Plan) -> list[Step]:
+        listed = {step.key for step in plan.removals}
+        fresh = [
+            Step(Action.DELETE, key, "replaced", record=record, routine=True)
+            for key, record in self._replaced(plan).items()
+            if key not in listed
+        ]
+        return [*plan.removals, *fresh]
+
+    def _pass(self, steps: list[Step], graph: dict[str, set[str]], work: Callable[[Step], Wait | None]) -> None:
+        by_key = {step.key: step for step in steps}
+
+        def begin(key: str) -> Wait | None:
+            self._began[key] = time.monotonic()
+            self._actions[key] = by_key[key].action
+            return work(by_key[key])
+
+        walk = Walk(graph, begin, self.patience, self.parallel, lambda key, text: self._tell("progress", key, text))
+        walk.run()
+        for key, error in walk.failed.items():
+            self._failed(key, error)
+        self.outcome.skipped += walk.skipped
+        self.outcome.interrupted = self.outcome.interrupted or (self.patience.stop.is_set() and bool(walk.skipped))
+
+    def _failed(self, key: str, error: Exception) -> None:
+        if isinstance(error, Interrupted):
+            self.outcome.interrupted = True
+            return
+        known = door.explain(error, f"{_ing(self._actions[key])} {key}")
+        self.outcome.failures[key] = known
+        self.outcome.counts["failed"] += 1
+        self._tell("failed", key, known.message)
+
+    # Growing.
+
+    def _grow(self, planned: Step) -> Wait | None:
+        resource = planned.resource
+        assert resource is not None
+        # Decided again: by now every output is known, and much that might have changed has not.
+        step = planning.decide(resource, self.state.get(resource.key), self._lookup)
+        resource = resource.resolved(self._lookup)
+        self._actions[step.key] = step.action
+        if step.action is Action.KEEP:
+            if step.waits:
+                return self._settled(resource, step.record)
+            self._kept(step)
+            return None
+        self._tell("started", step.key, step.reason)
+        if planning.renews(step):
+            return self._renew(resource, step)
+        assert step.record is not None
+        return self._update(resource, step.record)
+
+    def _lookup(self, ref: Ref) -> Any:
+        record = self.state.get(ref.key)
+        if record is None or record.id is None:
+            raise DeployerError(f"{ref.key} is needed and not there.", "Run `deployer up` for the whole stack.")
+        return record.id if ref.output == "id" else record.outputs[ref.output]
+
+    def _kept(self, step: Step) -> None:
+        needs = self._depends_on(step.resource)
+        if step.record and step.record.depends_on != needs:
+            self.state.put(step.record.but(depends_on=needs))
+        self.outcome.counts["unchanged"] += 1
+
+    def _renew(self, resource: Resource, step: Step) -> Wait | None:
+        if step.record is not None:
+            old = step.record.but(key=self._former_key(step.key))
+            self.state.rename(step.record, old.key)
+            if resource.delete_first:
+                self._remove_now(old)
+        return self._create(resource)
+
+    def _former_key(self, key: str) -> str:
+        marks = [int(other.partition("~")[2]) for other in self.state.records if other.startswith(f"{key}~")]
+        return f"{key}~{max(marks, default=0) + 1}"
+
+    def _create(self, resource: Resource) -> Wait | None:
+        record = Record(resource.key, resource.type, None, "creating", resource.inputs, {}, self._depends_on(resource))
+        self.state.put(record)
+        made = self._make(resource)
+        record = record.but(id=made.id, outputs=made.outputs, status="unfinished")
+        self.state.put(record)
+        self._call(resource, lambda: resource.configure(self.aws, made.id))
+        return self._configured(resource, record)
+
+    def _make(self, resource: Resource) -> Made:
+        """Creates without ever repeating blindly: after a lost answer, what it made is found by its tags."""
+        once = self._once or self.aws.once()
+        if resource.look_first and (id := self._call(resource, lambda: resource.find(self.aws))):
+            return self._adopt(resource, id)
+
+        def recover(kind: door.Fault, error: Exception) -> Made | None:
+            if kind == "lost":
+                return self._find_lost(resource)
+            if door.code(error) in resource.exists_on and (id := resource.find(self.aws)):
+                return self._adopt(resource, id)
+            return None
+
+        return self.patience.attempt(
+            lambda: resource.create(once), resource.retry_on, recover, self._progress(resource)
+        )
+
+    def _find_lost(self, resource: Resource) -> Made | None:
+        for pause in LOOKS:
+            self.patience.sleep(pause)
+            if id := self._call(resource, lambda: resource.find(self.aws)):
+                return self._adopt(resource, id)
+        return None
+
+    def _adopt(self, resource: Resource, id: str) -> Made:
+        outputs = self._call(resource, lambda: resource.read(self.aws, [id])).get(id)
+        return Made(id, outputs or {})
+
+    def _update(self, resource: Resource, record: Record) -> Wait | None:
+        id = record.id
+        assert id is not None
+        old = TYPES[record.type].recorded(resource.name, record.inputs)
+        self.state.put(record.but(status="unfinished"))
+        self._call(resource, lambda: resource.update(self.aws, id, old))
+        if resource.fingerprint != old.fingerprint:
+            self._call(resource, lambda: resource.tag(self.aws, id))
+        return self._configured(resource, record.but(inputs=resource.inputs, depends_on=self._depends_on(resource)))
+
+    def _configured(self, resource: Resource, record: Record) -> Wait | None:
+        record = record.but(status="made")
+        self.state.put(record)
+        return self._settled(resource, record)
+
+    def _settled(self, resource: Resource, record: Record | None) -> Wait | None:
+        assert record is not None and record.id is not None
+        id = record.id
+        if type(resource).pending is Resource.pending:
+            self._ready(record)
+            return None
+        if not (self.wait or resource.holds_dependents):
+            self._count(record.key)
+            return None
+
+        def poll() -> str | None:
+            try:
+                awaited: str | None = self._call(resource, lambda: resource.pending(self.aws, id))
+            except RolloutError:
+                self.state.put(record.but(status="unfinished"))
+                raise
+            if awaited is None:
+                self._ready(record)
+            return awaited
+
+        return Wait(poll, resource.holds_dependents)
+
+    def _ready(self, record: Record) -> None:
+        self.state.put(record.but(status="ready"))
+        self._count(record.key)
+
+    def _count(self, key: str) -> None:
+        action = self._actions[key]
+        self.outcome.counts["unchanged" if action is Action.KEEP else f"{action}d"] += 1
+        self._tell("done", key)
+
+    @staticmethod
+    def _depends_on(resource: Resource | None) -> list[str]:
+        return sorted(resource.needs()) if resource else []
+
+    # Shrinking.
+
+    def _shrink(self, step: Step) -> Wait | None:
+        record = step.record
+        assert record is not None
+        self._tell("started", step.key, step.reason)
+        if step.gone or record.id is None:
+            self._gone(step.key)
+            return None
+        resource = self._begin_removal(record)
+
+        def poll() -> str | None:
+            awaited: str | None = self._call(resource, lambda: resource.leaving(self.aws, record.id or ""))
+            if awaited is None:
+                self._gone(step.key)
+            return awaited
+
+        return Wait(poll)
+
+    def _begin_removal(self, record: Record) -> Resource:
+        resource = TYPES[record.type].recorded(record.name, record.inputs)
+        self.state.put(record.but(status="deleting"))
+        self._call(resource, lambda: resource.delete(self.aws, record.id or ""), self._progress(resource, record.key))
+        return resource
+
+    def _remove_now(self, record: Record) -> None:
+        resource = self._begin_removal(record)
+        for pause in delays():
+            if self._call(resource, lambda: resource.leaving(self.aws, record.id or "")) is None:
+                break
+            self.patience.sleep(pause)
+        self.state.drop(record.key)
+
+    def _gone(self, key: str) -> None:
+        self.state.drop(key)
+        self.outcome.counts["deleted"] += 1
+        self._tell("done", key)
+
+    # Both.
+
+    def _call(self, resource: Resource, call: Callable[[], Any], progress: Callable[[str], None] | None = None) -> Any:
+        return self.patience.attempt(call, resource.retry_on, None, progress or self._progress(resource))
+
+    def _progress(self, resource: Resource, key: str = "") -> Callable[[str], None]:
+        return lambda text: self._tell("progress", key or resource.key, text)
+
+    def _tell(self, event: Literal["started", "progress", "done", "failed"], key: str, message: str = "") -> None:
+        seconds = time.monotonic() - self._began.get(key, time.monotonic())
+        action = self._actions.get(key, Action.KEEP)
+        self.listen(Event(event, key, key.partition(".")[0], action.value, round(seconds, 3), message))
+
+
+def prepare(plan: Plan, aws: Aws, state: State, progress: Callable[[str, str], None], parallel: int = 4) -> None:
+    """Does everything that needs no change in the account: builds images, checks references. Raises the first error."""
+
+    def one(step: Step) -> None:
+        if step.resource is None or step.action is Action.KEEP:
+            return
+        known = step.resource.resolved(lambda ref: planning.known(ref, state.records, plan))
+        known.prepare(aws, lambda text: progress(step.key, text))
+
+    pool = ThreadPoolExecutor(parallel)
+    try:
+        list(pool.map(one, plan.steps))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _makes(step: Step) -> bool:
+    return step.action is not Action.KEEP
+
+
+def _ing(action: Action) -> str:
+    return {
+        "create": "Creating",
+        "update": "Updating",
+        "replace": "Replacing",
+        "delete": "Deleting",
+        "keep": "Waiting for",
+    }[action.value]

@@ -1,0 +1,100 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from deployer.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every command is told."""
+
+    file: Path
+    env: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    color: bool = True
+
+
+class Duration(click.ParamType[float]):
+    """`90`, `90s`, `20m`, `1h30m`: seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", str(value))
+        if not match or not any(match.groups()):
+            self.fail(f"{value!r} is not a duration; write 90s, 20m or 1h.", param, ctx)
+        hours, minutes, seconds = (int(group or 0) for group in match.groups())
+        return float(hours * 3600 + minutes * 60 + seconds)
+
+
+def common(command: F) -> F:
+    """Adds the options of all commands; the command gets them as `settings`."""
+
+    @click.option(
+        "-f",
+        "--file",
+        type=click.Path(path_type=Path),
+        default="deploy.yaml",
+        show_default=True,
+        help="The deployment file.",
+    )
+    @click.option("--env", metavar="NAME", help="Merge that entry of `environments:`; a stack of its own.")
+    @click.option("--region", metavar="REGION", help="AWS region, before the file's and the configuration's.")
+    @click.option("--profile", metavar="NAME", help="AWS profile.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+    @click.option("--quiet", is_flag=True, help="No progress, only the result and errors.")
+    @click.option("--verbose", is_flag=True, help="More detail; tracebacks.")
+    @click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR).")
+    @click.option("--sandbox", is_flag=True, help="Target the embedded AWS on this machine (not in this version yet).")
+    @functools.wraps(command)
+    def wrapped(
+        file: Path,
+        env: str | None,
+        region: str | None,
+        profile: str | None,
+        as_json: bool,
+        quiet: bool,
+        verbose: bool,
+        no_color: bool,
+        sandbox: bool,
+        **others: Any,
+    ) -> Any:
+        if sandbox:
+            raise UsageError("The sandbox is not part of this version.", "Leave it away, or set AWS_ENDPOINT_URL.")
+        settings = Settings(file, env, region, profile, as_json, quiet, verbose, not no_color)
+        return command(settings=settings, **others)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def waiting(command: F) -> F:
+    """What `up` and `down` share."""
+    options = [
+        click.option("-y", "--yes", is_flag=True, help="Answer yes to every question."),
+        click.option("--plan", "plan_only", is_flag=True, help="Show what would be done; change nothing."),
+        click.option("--timeout", type=Duration(), default=1200, metavar="DURATION",
+                     help="For the whole command's waiting, e.g. 90s, 20m.  [default: 20m]"),
+        click.option("--parallel", type=click.IntRange(1, 64), default=16, show_default=True, metavar="N",
+                     help="Steps at the same time."),
+    ]  # fmt: skip
+    for option in options:
+        command = option(command)
+    return command

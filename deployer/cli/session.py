@@ -1,0 +1,149 @@
+"""What a command works with: the file, the account, the record; and how they are opened, in that order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deployer import aws as door
+from deployer import config as configuration
+from deployer import refresh, stack
+from deployer import resources as _types  # noqa: F401  makes every resource type known
+from deployer.cli.options import Settings
+from deployer.config import Config
+from deployer.errors import DeployerError, UsageError
+from deployer.patience import Patience
+from deployer.place import Place
+from deployer.resource import Found, Resource
+from deployer.state import State, lock
+
+
+@dataclass
+class Session:
+    """One stack as a command sees it. `missing`: recorded, but gone from the account."""
+
+    settings: Settings
+    config: Config
+    aws: door.Aws
+    state: State
+    missing: frozenset[str] = frozenset()
+    _zones: list[str] = field(default_factory=list)
+
+    @property
+    def is_new(self) -> bool:
+        return not self.state.saved
+
+    def refresh(self, parallel: int = 16) -> None:
+        self.missing = refresh.refresh(self.aws, self.state, parallel)
+
+    def refuse_strangers(self) -> None:
+        """Without a record, objects of this stack's name may be its own or another's: nothing is touched."""
+        if not self.is_new:
+            return
+        self.aws.stack_id = ""
+        found = refresh.scan(self.aws)
+        self.aws.stack_id = self.state.id
+        if found:
+            ids = ", ".join(sorted({one.stack_id for one in found}))
+            raise DeployerError(
+                f"There is no record of {self.config.stack} ({self.state.path}), but {len(found)} resources in account "
+                f"{self.aws.account}, {self.aws.region}, carry its name (stack id {ids}). Nothing was changed.",
+                "If they are yours, `deployer state rebuild` makes the record again; else choose another `name:`.",
+            )
+
+    def place(self, images: dict[str, str] | None = None, build: bool = True) -> Place:
+        return Place(
+            self.aws.account, self.aws.region, self.aws.partition, self.zones(), self.settings.file.parent.resolve(),
+            self.state.id, os.environ, images or {}, build,
+        )  # fmt: skip
+
+    def zones(self) -> list[str]:
+        """The zones that the recorded subnets stand in, then others: a stack does not move when AWS adds one."""
+        if not self._zones:
+            wanted = self.config.network.zones
+            records = self.state.records
+            names = [f"subnet.public-{chr(ord('a') + index)}" for index in range(wanted)]
+            known = [records[name].inputs["zone"] for name in names if name in records]
+            if len(known) < wanted:
+                known += [zone for zone in available_zones(self.aws) if zone not in known]
+            if len(known) < wanted:
+                raise UsageError(
+                    f"{self.aws.region} has {len(known)} availability zones, and `network.zones` asks for {wanted}.",
+                    f"Write `zones: {len(known)}` or choose another region.",
+                )
+            self._zones = known[:wanted]
+        return self._zones
+
+    def wanted(self, images: dict[str, str] | None = None, build: bool = True) -> list[Resource]:
+        return stack.build(self.config, self.place(images, build), self.state.records)
+
+    def outputs(self) -> dict[str, str]:
+        return stack.outputs(self.config, self.state.records)
+
+
+def load(settings: Settings) -> configuration.Loaded:
+    return configuration.load(settings.file, settings.env)
+
+
+@contextlib.contextmanager
+def opened(settings: Settings, config: Config, command: str, *, locked: bool = True) -> Iterator[Session]:
+    """Raises UsageError, StateError or LockedError before anything is changed."""
+    aws = door.connect(
+        config.stack, region=settings.region or config.region, profile=settings.profile, account=config.account,
+        tags=dict(config.tags),
+    )  # fmt: skip
+    path = state_path(settings, config.stack)
+    with lock(path, command) if locked else contextlib.nullcontext():
+        state = State.open(path, config.stack, aws.account, aws.region)
+        aws.stack_id = state.id
+        yield Session(settings, config, aws, state)
+
+
+def state_path(settings: Settings, stack: str) -> Path:
+    return settings.file.parent / ".deployer" / f"{stack}.json"
+
+
+def available_zones(aws: door.Aws) -> list[str]:
+    filters = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
+    try:
+        zones = aws.ec2.describe_availability_zones(Filters=filters)["AvailabilityZones"]
+    except Exception as error:
+        raise door.explain(error, f"Listing the availability zones of {aws.region}") from error
+    return sorted(zone["ZoneName"] for zone in zones)
+
+
+def named(config: Config, names: list[str]) -> None:
+    """Raises UsageError for a service that the file does not have."""
+    for name in names:
+        if name not in config.services:
+            raise UsageError(f"There is no service {name} in the file.", f"It has: {', '.join(config.services)}.")
+
+
+def found_summary(found: list[Found]) -> str:
+    return ", ".join(one.key for one in found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+
+
+@contextlib.contextmanager
+def patient(timeout: float) -> Iterator[Patience]:
+    """Ctrl-C once: nothing new starts, what has begun is finished and recorded. Twice: stop at once, still recorded."""
+    patience = Patience(time.monotonic() + timeout, threading.Event())
+
+    def interrupt(number: int, frame: object) -> None:
+        if patience.stop.is_set():
+            os.write(2, b"\nStopped at once; what was made is recorded. Run the command again to continue.\n")
+            os._exit(130)
+        patience.stop.set()
+        os.write(2, b"\nStopping: what has begun is being finished. Press Ctrl-C again to stop at once.\n")
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield patience
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

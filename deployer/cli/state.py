@@ -1,0 +1,65 @@
+"""`state show`, `rebuild`, `unlock`: the record."""
+
+from __future__ import annotations
+
+import click
+
+from deployer.cli.options import Settings, common
+from deployer.errors import DeployerError, NotDeployedError
+
+
+@click.group()
+def state() -> None:
+    """The record of what was created."""
+
+
+@state.command()
+@common
+def show(settings: Settings) -> int:
+    """Print the record."""
+    from deployer.cli.session import load, state_path
+
+    path = state_path(settings, load(settings).config.stack)
+    if not path.exists():
+        raise NotDeployedError(f"There is no record: {path}.", "`deployer up` makes one.")
+    if settings.json:
+        click.echo(path.read_text("utf-8"), nl=False)
+        return 0
+    from deployer import report
+
+    report.records_text(path)
+    return 0
+
+
+@state.command()
+@common
+def rebuild(settings: Settings) -> int:
+    """Make a lost record again from the tags in the account and deploy.yaml."""
+    from deployer import recover
+    from deployer.cli.session import load, opened
+
+    config = load(settings).config
+    with opened(settings, config, "state rebuild") as session:
+        if not session.is_new:
+            raise DeployerError(
+                f"There is a record: {session.state.path}. It was left as it is.",
+                "Move it away first if it is to be rebuilt.",
+            )
+        count = recover.rebuild(session.aws, session.state, session.wanted)
+    if not settings.quiet:
+        click.echo(f"Recorded {count} resources of {config.stack} (id {session.state.id}). Next: `deployer plan`.")
+    return 0
+
+
+@state.command()
+@common
+def unlock(settings: Settings) -> int:
+    """Break a dead lock. A lock dies with its owner, so a live one is never broken (exit 3)."""
+    from deployer.cli.session import load, state_path
+    from deployer.state import lock
+
+    path = state_path(settings, load(settings).config.stack)
+    with lock(path, "state unlock"):
+        pass
+    click.echo("Nobody holds this stack.")
+    return 0

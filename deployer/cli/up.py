@@ -1,0 +1,130 @@
+"""`up` and `plan`: the account follows deploy.yaml."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from deployer.cli.options import Settings, common, waiting
+from deployer.errors import DeployerError, UsageError
+
+if TYPE_CHECKING:
+    from deployer.cli.session import Session
+    from deployer.plan import Plan
+
+
+@click.command()
+@waiting
+@click.option("--no-wait", is_flag=True, help="Return once AWS has accepted everything.")
+@click.option("--image", "images", multiple=True, metavar="SERVICE=REF", help="Deploy an image that exists already.")
+@click.option("--no-build", is_flag=True, help="Reuse the images recorded last.")
+@click.option("--strict", is_flag=True, help="Warnings about deploy.yaml are errors.")
+@click.option("--delete-data", is_flag=True, help="Agree to replace or remove what holds data.")
+@common
+def up(
+    settings: Settings,
+    yes: bool,
+    plan_only: bool,
+    timeout: float,
+    parallel: int,
+    no_wait: bool,
+    images: tuple[str, ...],
+    no_build: bool,
+    strict: bool,
+    delete_data: bool,
+) -> int:
+    """Make the account match deploy.yaml, and wait until every service is healthy."""
+    from deployer.cli.files import warn
+    from deployer.cli.session import load, named, opened
+
+    loaded = load(settings)
+    warn(loaded.warnings, strict, settings)
+    chosen = _images(images)
+    named(loaded.config, list(chosen))
+    with opened(settings, loaded.config, "up", locked=not plan_only) as session:
+        plan = _plan(session, chosen, not no_build, delete_data, parallel)
+        if plan_only:
+            return _show(session, plan)
+        return _carry_out(session, plan, yes=yes, timeout=timeout, parallel=parallel, wait=not no_wait)
+
+
+@click.command()
+@click.option("--image", "images", multiple=True, metavar="SERVICE=REF", help="Plan with an image that exists already.")
+@click.option("--no-build", is_flag=True, help="Plan with the images recorded last.")
+@click.option("--delete-data", is_flag=True, help="Plan the replacement of what holds data, too.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 0: no change, 2: changes, 1: error.")
+@common
+def plan(
+    settings: Settings, images: tuple[str, ...], no_build: bool, delete_data: bool, detailed_exitcode: bool
+) -> int:
+    """Show what `up` would do and why; change nothing in the account."""
+    from deployer.cli.files import warn
+    from deployer.cli.session import load, named, opened
+
+    try:
+        loaded = load(settings)
+        warn(loaded.warnings, False, settings)
+        chosen = _images(images)
+        named(loaded.config, list(chosen))
+        with opened(settings, loaded.config, "plan", locked=False) as session:
+            made = _plan(session, chosen, not no_build, delete_data, 16)
+            _show(session, made)
+    except DeployerError as error:
+        if detailed_exitcode:  # Terraform's convention: 2 means changes
+            raise click_error(error) from error
+        raise
+    return 2 if detailed_exitcode and made.changes else 0
+
+
+def click_error(error: DeployerError) -> DeployerError:
+    return DeployerError(error.message, error.hint)
+
+
+def _images(images: tuple[str, ...]) -> dict[str, str]:
+    chosen = {}
+    for text in images:
+        service, found, reference = text.partition("=")
+        if not (service and found and reference):
+            raise UsageError(f"--image {text} is not SERVICE=REF.", "For example: --image web=registry.example/web:1.2")
+        chosen[service] = reference
+    return chosen
+
+
+def _plan(session: Session, images: dict[str, str], build: bool, delete_data: bool, parallel: int) -> Plan:
+    from deployer import plan as planning
+
+    session.refuse_strangers()
+    session.refresh(parallel)
+    wanted = session.wanted(images, build)
+    return planning.make(wanted, session.state.records, missing=session.missing, delete_data=delete_data)
+
+
+def _show(session: Session, plan: Plan) -> int:
+    from deployer import report
+
+    if session.settings.json:
+        click.echo(json.dumps(report.plan_json(session, plan), indent=1))
+    else:
+        report.plan_text(session, plan)
+    return 0
+
+
+def _carry_out(session: Session, plan: Plan, *, yes: bool, timeout: float, parallel: int, wait: bool) -> int:
+    from deployer.apply import Apply, prepare
+    from deployer.cli.questions import agree
+    from deployer.cli.session import patient
+    from deployer.console import Console
+
+    console = Console(session.settings, session.config.stack)
+    if not plan.idle:
+        console.plan(plan)
+    agree(session, plan, yes, f"{session.config.stack}: go ahead?")
+    with console.live():
+        prepare(plan, session.aws, session.state, console.preparing)
+    with patient(timeout) as patience:
+        apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel, wait=wait)
+        with console.live():
+            outcome = apply.run(plan)
+    return console.finish(outcome, session.outputs())

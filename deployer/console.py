@@ -1,0 +1,165 @@
+"""What a run shows while it happens: a live tree on a terminal, a plain line per finished step without one, JSON Lines
+with `--json`. It listens to the engine's events; results go to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from deployer import report
+from deployer.apply import Event, Outcome
+from deployer.cli.options import Settings
+
+if TYPE_CHECKING:
+    from deployer.plan import Plan
+
+SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "replace": ("±", "magenta"), "delete": ("-", "red"),
+         "keep": ("=", "dim"), "prepare": ("*", "cyan")}  # fmt: skip
+PAST = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "keep": "healthy",
+        "prepare": "prepared"}  # fmt: skip
+
+
+class Console:
+    """One run of one stack. `hear` may be called from any thread."""
+
+    def __init__(self, settings: Settings, stack: str) -> None:
+        self.settings = settings
+        self.stack = stack
+        self.began = time.monotonic()
+        self.terminal = report.terminal(settings, sys.stderr)
+        self._running: dict[str, tuple[float, str, str]] = {}
+        self._live: Live | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def lively(self) -> bool:
+        return self.terminal.is_terminal and not self.settings.json and not self.settings.quiet
+
+    def plan(self, plan: Plan) -> None:
+        if not self.settings.json and not self.settings.quiet:
+            report.plan_lines(self.terminal, self.stack, plan)
+
+    @contextlib.contextmanager
+    def live(self) -> Iterator[None]:
+        if not self.lively:
+            yield
+            return
+        with Live(get_renderable=self._tree, console=self.terminal, refresh_per_second=8, transient=True) as live:
+            self._live = live
+            yield
+        self._live = None
+
+    def preparing(self, key: str, text: str) -> None:
+        """Progress of what happens before the account is touched."""
+        self.hear(Event("progress", key, key.partition(".")[0], "prepare", 0.0, text))
+
+    def hear(self, event: Event) -> None:
+        with self._lock:
+            if self.settings.json:
+                click.echo(json.dumps({name: value for name, value in vars(event).items() if value != ""}))
+                return
+            self._remember(event)
+            if not self.settings.quiet or event.event == "failed":
+                self._line(event)
+
+    def _remember(self, event: Event) -> None:
+        if event.event in ("done", "failed"):
+            self._running.pop(event.key, None)
+        else:
+            started = self._running.get(event.key, (time.monotonic() - event.seconds, "", ""))[0]
+            self._running[event.key] = (started, event.action, event.message if event.event == "progress" else "")
+
+    def _line(self, event: Event) -> None:
+        sign, style = SIGNS[event.action]
+        if event.event == "done":
+            seconds = f"{event.seconds:.1f}s"
+            self._print(Text.assemble((f"{sign} ", style), f"{event.key} ", (f"{PAST[event.action]} {seconds}", "dim")))
+        elif event.event == "failed":
+            self._print(Text.assemble(("✗ ", "bold red"), f"{event.key} ", ("failed", "red")))
+        elif event.event == "progress" and event.message and (not self.lively or event.action == "prepare"):
+            self._print(Text.assemble(("· ", "dim"), f"{event.key} ", (report.plain(event.message), "dim")))
+
+    def _print(self, text: Text) -> None:
+        self.terminal.print(text, soft_wrap=not self.lively, overflow="ellipsis" if self.lively else None,
+                            no_wrap=self.lively)  # fmt: skip
+
+    def _tree(self) -> Group:
+        rows = Table.grid(padding=(0, 1))
+        with self._lock:
+            running = sorted(self._running.items(), key=lambda item: item[1][0])
+        room = max(self.terminal.height - 4, 3)
+        for key, (started, action, message) in running[:room]:
+            if action != "prepare":
+                seconds = f"{time.monotonic() - started:.0f}s"
+                rows.add_row("├─", Spinner("dots", style=SIGNS[action][1]), Text(key), Text(seconds, style="cyan"),
+                             Text(report.plain(message), style="dim", overflow="ellipsis", no_wrap=True))  # fmt: skip
+        more = f" (and {len(running) - room} more)" if len(running) > room else ""
+        elapsed = f"{time.monotonic() - self.began:.0f}s"
+        return Group(Text(f"{self.stack}  {elapsed}{more}", style="bold"), rows)
+
+    def finish(
+        self, outcome: Outcome, outputs: dict[str, str], *, kept: list[str] | None = None, gone: bool = False
+    ) -> int:
+        """The result: counts, addresses, the causes of what failed. Returns the exit code."""
+        seconds = round(time.monotonic() - self.began, 1)
+        counts = {
+            name: outcome.counts[name] for name in ("created", "updated", "replaced", "deleted", "unchanged", "failed")
+        }
+        if self.settings.json:
+            summary: dict[str, Any] = {"event": "summary", **counts, "seconds": seconds, "outputs": outputs}
+            if outcome.failures:
+                summary["errors"] = {key: error.message for key, error in outcome.failures.items()}
+            click.echo(json.dumps(summary))
+        for error in outcome.failures.values():
+            click.echo(f"Error: {error.message}", err=True)
+            if error.hint:
+                click.echo(error.hint, err=True)
+        if not self.settings.json:
+            self._closing(outcome, counts, seconds, outputs, kept or [], gone)
+        if outcome.interrupted:
+            click.echo("Interrupted; what was made is recorded. Run the command again to continue.", err=True)
+            return 130
+        return next((error.exit_code for error in outcome.failures.values()), 0)
+
+    def _closing(
+        self,
+        outcome: Outcome,
+        counts: dict[str, int],
+        seconds: float,
+        outputs: dict[str, str],
+        kept: list[str],
+        gone: bool,
+    ) -> None:
+        if outcome.skipped and not outcome.interrupted:
+            click.echo(f"{len(outcome.skipped)} steps were not begun because of that.", err=True)
+        if self.settings.quiet and outcome.ok:
+            return
+        done = ", ".join(f"{number} {name}" for name, number in counts.items() if number and name != "unchanged")
+        if gone and outcome.ok:
+            click.echo(f"{self.stack}: {done or 'nothing was there'}; 0 left ({seconds} s).")
+        elif not done and outcome.ok:
+            click.echo(
+                f"{self.stack}: nothing to do, {counts['unchanged']} resources are as they should be ({seconds} s)."
+            )
+        else:
+            click.echo(f"{self.stack}: {done or 'nothing done'} ({seconds} s).")
+        if kept:
+            click.echo(
+                f"Kept, since it holds data or is needed by what does: {', '.join(kept)} (--delete-data removes it)."
+            )
+        if outcome.ok:
+            for name, url in outputs.items():
+                if name.endswith(".url"):
+                    click.echo(f"{name.split('.')[1]}: {url}")

@@ -1,0 +1,95 @@
+"""Every error that a user may meet, printed in one place (`deployer.cli.main`) and never as a traceback.
+
+    DeployerError            what was being done, to what, what was said; `hint`: what to do next    exit 1
+    ├── UsageError           bad usage, nothing was changed                                          exit 2
+    │   └── ConfigError      every problem of a deploy.yaml at once, each with its line              exit 2
+    ├── StateError           the record of the stack is missing, foreign, damaged or cannot be saved exit 1
+    │   └── LockedError      another run holds the stack                                             exit 3
+    ├── NotDeployedError     there is no such stack                                                  exit 4
+    ├── AwsError             AWS refused; `code` is AWS's own                                        exit 1
+    ├── ImageError           Docker or a registry refused                                            exit 1
+    ├── RolloutError         a service did not become healthy, or was rolled back                    exit 1
+    └── Interrupted          stopped by the user; everything made is recorded                        exit 130
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class DeployerError(Exception):
+    """Shown to the user as `message`, then `hint` on a line of its own."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(DeployerError):
+    """The command or its options make no sense; nothing was changed."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a `deploy.yaml`: `line` counts from 1 (0: the file as a whole), `path` is dotted."""
+
+    file: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class ConfigError(UsageError):
+    """All that is wrong with a `deploy.yaml`, in the order of its lines."""
+
+    def __init__(self, problems: list[Problem], hint: str = "") -> None:
+        self.problems = sorted(problems, key=lambda problem: (problem.line, problem.path))
+        super().__init__("\n".join(map(str, self.problems)), hint)
+
+
+class StateError(DeployerError):
+    """The state file cannot be used or cannot be saved."""
+
+
+class LockedError(StateError):
+    """Another run holds the stack."""
+
+    exit_code = 3
+
+
+class NotDeployedError(DeployerError):
+    """Nothing of this stack is recorded."""
+
+    exit_code = 4
+
+
+class AwsError(DeployerError):
+    """AWS refused a call. `code` and `said` are AWS's own words."""
+
+    def __init__(self, message: str, hint: str = "", code: str = "", said: str = "") -> None:
+        super().__init__(message, hint)
+        self.code = code
+        self.said = said
+
+
+class ImageError(DeployerError):
+    """An image could not be built, pushed, found or used."""
+
+
+class RolloutError(DeployerError):
+    """A service did not reach the revision that was asked for."""
+
+
+class Interrupted(DeployerError):  # noqa: N818  like KeyboardInterrupt
+    """The user stopped the run."""
+
+    exit_code = 130

@@ -1,0 +1,118 @@
+"""A lost record, made again from the tags in the account and from deploy.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from deployer import aws as door
+from deployer import plan as planning
+from deployer import refresh
+from deployer.aws import Aws
+from deployer.errors import DeployerError, NotDeployedError
+from deployer.resource import TYPES, UNKNOWN, Found, Ref, Resource, Unknown
+from deployer.state import Record, State
+
+ORDER = (
+    "vpc", "igw", "log-group", "role", "flow-log", "subnet", "route-table", "association", "route", "eip", "nat",
+    "s3-endpoint", "secret", "group", "rules", "repository", "pin", "image", "load-balancer", "target-group",
+    "listener", "cluster", "task-definition", "service",
+)  # fmt: skip
+
+
+def rebuild(aws: Aws, state: State, wanted: Callable[[], list[Resource]]) -> int:
+    """Records everything in the account that carries this stack's tags; returns how many.
+
+    `wanted` builds the resources of deploy.yaml once the stack's id is known. What matches them to the letter (by the
+    hash in its tag) is recorded as ready, what does not as unfinished, so that the next `up` mends it.
+    Raises NotDeployedError when there is nothing, DeployerError when two stacks carry the name.
+    """
+    aws.stack_id = ""
+    found = refresh.scan(aws)
+    ids = sorted({one.stack_id for one in found})
+    if not ids:
+        raise NotDeployedError(
+            f"Nothing in account {aws.account}, {aws.region}, carries the name {aws.stack}.", "`deployer up` makes it."
+        )
+    if len(ids) > 1:
+        raise DeployerError(
+            f"{len(ids)} stacks named {aws.stack} stand in this account: ids {', '.join(ids)}.",
+            "Remove one of them by hand, or name it with its record.",
+        )
+    aws.stack_id = state.id = ids[0]
+    resources = {resource.key: resource for resource in _seeded(aws, state, found, wanted)}
+    for key in planning.order(resources):
+        _record(aws, state, resources[key], [one for one in found if one.key == key])
+    _orphans(aws, state, [one for one in found if one.key not in resources])
+    state.save()
+    return len(state.records)
+
+
+def _seeded(aws: Aws, state: State, found: list[Found], wanted: Callable[[], list[Resource]]) -> list[Resource]:
+    """The subnets' zones have to be known before the topology can be built: they are read first."""
+    from deployer.resources.subnet import Subnet
+
+    subnets = {one.id: one.key for one in found if one.key.startswith("subnet.")}
+    for item in Subnet.describe(aws, "subnet-id", sorted(subnets)):
+        key = subnets[item["SubnetId"]]
+        state.observe(Record(key, "subnet", item["SubnetId"], "unfinished", {"zone": item["AvailabilityZone"]}))
+    resources = wanted()
+    for key in subnets.values():
+        state.forget(key)
+    return resources
+
+
+def _record(aws: Aws, state: State, resource: Resource, found: list[Found]) -> None:
+    concrete = resource.resolved(lambda ref: _known(state, ref))
+    if any(isinstance(value, Unknown) for value in _flat(concrete.inputs)):
+        return
+    try:
+        matching = [one for one in found if one.fingerprint == concrete.fingerprint]
+        id = matching[-1].id if matching else (found[-1].id if found else concrete.find(aws))
+        if id is None:
+            return
+        outputs = type(resource).read(aws, [id])[id]
+    except Exception as error:
+        raise door.explain(error, f"Looking for {resource.key}") from error
+    status, inputs = _status(concrete, found, bool(matching))
+    needs = sorted(resource.needs())
+    state.observe(Record(resource.key, resource.type, id, status, inputs, outputs or {}, needs))
+    former = [one for one in found if one.id != id]
+    for number, one in enumerate(former, start=1):
+        key = f"{resource.key}~{number}"
+        state.observe(Record(key, resource.type, one.id, "ready", concrete.inputs, {}, needs))
+
+
+def _status(concrete: Resource, found: list[Found], matches: bool) -> tuple[str, dict[str, object]]:
+    """Ready with these inputs, or unfinished: with the fixed ones as they are when at least those match."""
+    if matches or not found:
+        return "ready", concrete.inputs
+    if found[-1].fingerprint.partition("-")[0] == concrete.fingerprint.partition("-")[0]:
+        return "unfinished", {field: value for field, value in concrete.inputs.items() if field in concrete.replace_on}
+    return "unfinished", {}
+
+
+def _known(state: State, ref: Ref) -> object:
+    record = state.get(ref.key)
+    if record is None:
+        return UNKNOWN
+    return record.id if ref.output == "id" else record.outputs.get(ref.output, UNKNOWN)
+
+
+def _flat(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [inner for item in value.values() for inner in _flat(item)]
+    if isinstance(value, list):
+        return [inner for item in value for inner in _flat(item)]
+    return [value]
+
+
+def _orphans(aws: Aws, state: State, found: list[Found]) -> None:
+    """What deploy.yaml no longer names: recorded so that `up` removes it, in an order that types alone can give."""
+    rank = {type: number for number, type in enumerate(ORDER)}
+    for one in found:
+        type = one.key.partition(".")[0]
+        if type in TYPES:
+            below = [other.key for other in found if rank.get(other.key.partition(".")[0], 99) < rank.get(type, 99)]
+            below += [key for key in state.records if rank.get(key.partition(".")[0], 99) < rank.get(type, 99)]
+            key = one.key if state.get(one.key) is None else f"{one.key}~{len(state.records)}"
+            state.observe(Record(key, type, one.id, "unfinished", {}, {}, sorted(set(below))))

@@ -1,0 +1,119 @@
+"""Plans, status and records as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+from rich.console import Console as Terminal
+from rich.text import Text
+
+from deployer.cli.options import Settings
+from deployer.plan import Action, Change, Plan, Step
+from deployer.resource import Unknown
+
+if TYPE_CHECKING:
+    from deployer.cli.session import Session
+
+STYLES = {Action.CREATE: ("+", "green"), Action.UPDATE: ("~", "yellow"), Action.REPLACE: ("±", "magenta"),
+          Action.DELETE: ("-", "red"), Action.KEEP: ("=", "dim")}  # fmt: skip
+CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def plain(text: str) -> str:
+    """On one line and without control characters: what others have written must not steer the terminal."""
+    return CONTROL.sub("", text.replace("\n", " "))
+
+
+def terminal(settings: Settings, file: IO[str]) -> Terminal:
+    """A rich console that honours NO_COLOR and --no-color, and prints nothing but text where there is no terminal."""
+    bare = not settings.color or bool(os.environ.get("NO_COLOR"))
+    return Terminal(file=file, no_color=bare, highlight=False, emoji=False, markup=False,
+                    width=None if file.isatty() else 10_000)  # fmt: skip
+
+
+def plan_text(session: Session, plan: Plan) -> None:
+    """The plan on standard output."""
+    import sys
+
+    plan_lines(terminal(session.settings, sys.stdout), session.config.stack, plan)
+
+
+def plan_lines(console: Terminal, stack: str, plan: Plan) -> None:
+    for step in [*plan.steps, *plan.removals]:
+        if step.action is not Action.KEEP:
+            console.print(_line(step), soft_wrap=not console.is_terminal)
+            for change in step.changes[:8]:
+                console.print(_change(change), soft_wrap=not console.is_terminal)
+        elif step in plan.removals:
+            console.print(Text(f"= {step.key}  kept: {step.reason}", style="dim"))
+    console.print(Text(f"{stack}: {summary(plan)}", style="bold"))
+
+
+def _line(step: Step) -> Text:
+    sign, style = STYLES[step.action]
+    reason = "" if step.reason in ("not there yet", "no longer wanted") else f"  ({step.reason})"
+    return Text.assemble((f"{sign} ", style), step.key, (reason, "dim"))
+
+
+def _change(change: Change) -> Text:
+    return Text(f"    {change.field}: {_short(change.old)} -> {_short(change.new)}", style="dim")
+
+
+def _short(value: Any) -> str:
+    text = repr(value) if isinstance(value, Unknown) else json.dumps(jsonable(value), sort_keys=True)
+    return plain(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def summary(plan: Plan) -> str:
+    counts = plan.count()
+    parts = [f"{counts[action]} to {action}" for action in ("create", "update", "replace", "delete") if counts[action]]
+    waiting = sum(step.waits for step in plan.steps)
+    if waiting:
+        parts.append(f"{waiting} to wait for")
+    return ", ".join(parts) or f"nothing to do, {counts['keep']} resources are as they should be"
+
+
+def plan_json(session: Session, plan: Plan) -> dict[str, Any]:
+    counts = plan.count()
+    return {
+        "stack": session.config.stack,
+        "environment": session.config.environment,
+        "account": session.aws.account,
+        "region": session.aws.region,
+        "summary": {action: counts[action] for action in ("create", "update", "replace", "delete", "keep")},
+        "steps": [
+            {
+                "key": step.key,
+                "type": step.key.partition(".")[0],
+                "action": step.action.value,
+                "reason": step.reason,
+                "changes": [
+                    {"field": change.field, "old": jsonable(change.old), "new": jsonable(change.new)}
+                    for change in step.changes
+                ],
+            }
+            for step in [*plan.steps, *plan.removals]
+        ],
+    }
+
+
+def jsonable(value: Any) -> Any:
+    """UNKNOWN becomes null: it will be known after it is made."""
+    if isinstance(value, Unknown):
+        return None
+    if isinstance(value, dict):
+        return {name: jsonable(item) for name, item in value.items()}
+    return [jsonable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def records_text(path: Path) -> None:
+    data = json.loads(path.read_text("utf-8"))
+    click.echo(f"{data['stack']}  id {data['id']}  account {data['account']}  {data['region']}")
+    width = max((len(record["key"]) for record in data["records"]), default=0)
+    for record in data["records"]:
+        click.echo(f"{record['key']:<{width}}  {record['status']:<10}  {record['id'] or '-'}")

@@ -1,0 +1,75 @@
+"""ECS cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.aws import Aws, batches, ignoring, tag_dict, tag_list
+from deployer.resource import Found, Made, Outputs, Resource, Retry
+
+GONE = "ClusterNotFoundException"
+# The first use of ECS in an account makes its service-linked role, which takes a while to be usable.
+LINKED_ROLE = Retry("InvalidParameterException", "service linked role", 240)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster(Resource):
+    """`insights`: CloudWatch Container Insights."""
+
+    type = "cluster"
+    look_first = True  # CreateCluster answers with an existing cluster of that name
+    retry_on = (
+        LINKED_ROLE,
+        Retry("ClusterContainsServicesException", seconds=600),
+        Retry("ClusterContainsTasksException", seconds=600),
+        Retry("UpdateInProgressException", seconds=600),
+    )
+
+    insights: bool
+
+    def _settings(self) -> list[dict[str, str]]:
+        return [{"name": "containerInsights", "value": "enabled" if self.insights else "disabled"}]
+
+    def create(self, aws: Aws) -> Made:
+        cluster = aws.ecs.create_cluster(
+            clusterName=aws.stack,
+            settings=self._settings(),
+            tags=tag_list(aws.tags(self.key, self.fingerprint), "key", "value"),
+        )["cluster"]
+        return Made(cluster["clusterArn"], {})
+
+    def update(self, aws: Aws, id: str, old: Cluster) -> None:
+        aws.ecs.update_cluster(cluster=id, settings=self._settings())
+
+    @classmethod
+    def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
+        seen = {cluster["clusterArn"] for batch in batches(ids, 100) for cluster in _active(aws, batch)}
+        return {id: {} if id in seen else None for id in ids}
+
+    @classmethod
+    def scan(cls, aws: Aws) -> list[Found]:
+        found = [aws.found(item["clusterArn"], _tags(item)) for item in _active(aws, [aws.stack])]
+        return [one for one in found if one]
+
+    def find(self, aws: Aws) -> str | None:
+        for item in _active(aws, [aws.stack]):
+            return aws.claim(self.key, item["clusterArn"], _tags(item))
+        return None
+
+    def tag(self, aws: Aws, id: str) -> None:
+        aws.ecs.tag_resource(resourceArn=id, tags=tag_list(aws.tags(self.key, self.fingerprint), "key", "value"))
+
+    def delete(self, aws: Aws, id: str) -> None:
+        with ignoring(GONE):
+            aws.ecs.delete_cluster(cluster=id)
+
+
+def _active(aws: Aws, names: list[str]) -> list[dict[str, Any]]:
+    """Deleted clusters stay describable as INACTIVE for a while; unknown ones are no error."""
+    clusters = aws.ecs.describe_clusters(clusters=names, include=["TAGS"])["clusters"]
+    return [cluster for cluster in clusters if cluster["status"] != "INACTIVE"]
+
+
+def _tags(item: dict[str, Any]) -> dict[str, str]:
+    return tag_dict(item.get("tags"), "key", "value")

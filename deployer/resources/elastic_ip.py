@@ -1,0 +1,27 @@
+"""Elastic IP address, for a NAT gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer.aws import Aws, ignoring
+from deployer.resource import Made, Retry
+from deployer.resources.ec2 import NOT_YET, Ec2Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElasticIp(Ec2Resource):
+    type = "eip"
+    operation, listing, id_field, id_filter, tag_type = (
+        "describe_addresses", "Addresses", "AllocationId", "allocation-id", "elastic-ip"
+    )  # fmt: skip
+    # Releasing an address that a NAT gateway still holds is "AuthFailure", for minutes (terraform-provider-aws#13763).
+    retry_on = (*NOT_YET, Retry("AuthFailure", seconds=600), Retry("InvalidIPAddress.InUse", seconds=600))
+
+    def create(self, aws: Aws) -> Made:
+        address = aws.ec2.allocate_address(Domain="vpc", TagSpecifications=self.tagged(aws))
+        return Made(address["AllocationId"], {})
+
+    def delete(self, aws: Aws, id: str) -> None:
+        with ignoring("InvalidAllocationID.NotFound"):
+            aws.ec2.release_address(AllocationId=id)

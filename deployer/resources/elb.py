@@ -1,0 +1,45 @@
+"""What load balancers, target groups and listeners share: no filter by tag, tags in batches of 20."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from deployer.aws import Aws, batches, ignoring, tag_dict, tag_list
+from deployer.resource import Found, Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElbResource(Resource):
+    def elb_name(self, aws: Aws) -> str:
+        """At most 32 characters; `internal-` is AWS's own beginning."""
+        name = self.physical_name(aws, 32)
+        return f"x{name[1:]}" if name.startswith("internal-") else name
+
+    def elb_tags(self, aws: Aws) -> list[dict[str, str]]:
+        return tag_list(aws.tags(self.key, self.fingerprint))
+
+    def tag(self, aws: Aws, id: str) -> None:
+        aws.elbv2.add_tags(ResourceArns=[id], Tags=self.elb_tags(aws))
+
+
+def tags_of(aws: Aws, arns: Iterable[str]) -> dict[str, dict[str, str]]:
+    tags = {}
+    for batch in batches(arns, 20):
+        for item in aws.elbv2.describe_tags(ResourceArns=batch)["TagDescriptions"]:
+            tags[item["ResourceArn"]] = tag_dict(item["Tags"])
+    return tags
+
+
+def found_among(aws: Aws, arns: list[str], type: str) -> list[Found]:
+    found = [aws.found(arn, tags) for arn, tags in tags_of(aws, arns).items()]
+    return [one for one in found if one and one.key.startswith(f"{type}.")]
+
+
+def claim_named(aws: Aws, key: str, operation: str, listing: str, id_field: str, name: str, gone: str) -> str | None:
+    """The ARN of the object of that name, if it is ours. Raises AwsError naming both owners if it is not."""
+    with ignoring(gone):
+        for item in getattr(aws.elbv2, operation)(Names=[name])[listing]:
+            arn = item[id_field]
+            return aws.claim(key, arn, tags_of(aws, [arn]).get(arn, {}))
+    return None

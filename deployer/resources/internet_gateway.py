@@ -1,0 +1,37 @@
+"""Internet gateway, attached to its VPC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer.aws import Aws, ignoring
+from deployer.resource import Made
+from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternetGateway(Ec2Resource):
+    type = "igw"
+    operation, listing, id_field, id_filter, tag_type = (
+        "describe_internet_gateways", "InternetGateways", "InternetGatewayId", "internet-gateway-id",
+        "internet-gateway",
+    )  # fmt: skip
+    replace_on = frozenset({"vpc_id"})
+    retry_on = (*NOT_YET, *in_use())
+
+    vpc_id: str
+
+    def create(self, aws: Aws) -> Made:
+        gateway = aws.ec2.create_internet_gateway(TagSpecifications=self.tagged(aws))["InternetGateway"]
+        return Made(gateway["InternetGatewayId"], {})
+
+    def configure(self, aws: Aws, id: str) -> None:
+        with ignoring("Resource.AlreadyAssociated"):
+            aws.ec2.attach_internet_gateway(InternetGatewayId=id, VpcId=self.vpc_id)
+
+    def delete(self, aws: Aws, id: str) -> None:
+        """Detaching is refused while anything in the VPC still has a public address."""
+        with ignoring("InvalidInternetGatewayID.NotFound"):
+            with ignoring("Gateway.NotAttached"):
+                aws.ec2.detach_internet_gateway(InternetGatewayId=id, VpcId=self.vpc_id)
+            aws.ec2.delete_internet_gateway(InternetGatewayId=id)

@@ -1,0 +1,101 @@
+"""Load balancer, network or application. It need not be active before its listener is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.aws import Aws, describe, ignoring
+from deployer.errors import AwsError
+from deployer.resource import Found, Made, Outputs, Retry
+from deployer.resources.elb import ElbResource, claim_named, found_among
+
+GONE = "LoadBalancerNotFound"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadBalancer(ElbResource):
+    """`kind`: network or application; `attributes`: AWS's own names and values. A network load balancer always gets
+    a security group, since one made without can never get one later."""
+
+    type = "load-balancer"
+    replace_on = frozenset({"scheme", "kind"})
+    look_first = True  # the same name with the same settings answers with what exists
+    exists_on = ("DuplicateLoadBalancerName",)
+    holds_dependents = False
+    retry_on = (
+        Retry("SubnetNotFound"), Retry("InvalidSubnet"), Retry("InvalidSecurityGroup"),
+        Retry("InvalidConfigurationRequest", "Access Denied for bucket"),
+        Retry("OperationNotPermitted", "provisioning", 600), Retry("ResourceInUse"),
+    )  # fmt: skip
+
+    scheme: str
+    kind: str
+    subnets: list[str]
+    groups: list[str]
+    attributes: dict[str, str]
+
+    def create(self, aws: Aws) -> Made:
+        balancer = aws.elbv2.create_load_balancer(
+            Name=self.elb_name(aws),
+            Type=self.kind,
+            Scheme=self.scheme,
+            Subnets=self.subnets,
+            SecurityGroups=self.groups,
+            Tags=self.elb_tags(aws),
+        )["LoadBalancers"][0]
+        return Made(balancer["LoadBalancerArn"], _outputs(balancer))
+
+    def configure(self, aws: Aws, id: str) -> None:
+        attributes = [{"Key": name, "Value": value} for name, value in sorted(self.attributes.items())]
+        aws.elbv2.modify_load_balancer_attributes(LoadBalancerArn=id, Attributes=attributes)
+
+    def update(self, aws: Aws, id: str, old: LoadBalancer) -> None:
+        if self.subnets != old.subnets:
+            aws.elbv2.set_subnets(LoadBalancerArn=id, Subnets=self.subnets)
+        if self.groups != old.groups:
+            aws.elbv2.set_security_groups(LoadBalancerArn=id, SecurityGroups=self.groups)
+        self.configure(aws, id)
+
+    def pending(self, aws: Aws, id: str) -> str | None:
+        for balancer in _describe(aws, [id]):
+            state, reason = balancer["State"]["Code"], balancer["State"].get("Reason", "")
+            if state == "failed":
+                raise AwsError(f"{self.key}: the load balancer {id} failed: {reason}.",
+                               "`deployer down` and `deployer up` make it anew.", "failed", reason)  # fmt: skip
+            return None if state != "provisioning" else "the load balancer is provisioning (1 to 4 minutes on AWS)"
+        return "the load balancer is not visible yet"
+
+    @classmethod
+    def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
+        seen = {item["LoadBalancerArn"]: _outputs(item) for item in _describe(aws, ids)}
+        return {id: seen.get(id) for id in ids}
+
+    @classmethod
+    def scan(cls, aws: Aws) -> list[Found]:
+        pages = aws.elbv2.get_paginator("describe_load_balancers").paginate()
+        return found_among(aws, [item["LoadBalancerArn"] for page in pages for item in page["LoadBalancers"]], cls.type)
+
+    def find(self, aws: Aws) -> str | None:
+        return claim_named(aws, self.key, "describe_load_balancers", "LoadBalancers", "LoadBalancerArn",
+                           self.elb_name(aws), GONE)  # fmt: skip
+
+    def delete(self, aws: Aws, id: str) -> None:
+        with ignoring(GONE):
+            if (self.attributes or {}).get("deletion_protection.enabled") == "true":
+                off = [{"Key": "deletion_protection.enabled", "Value": "false"}]
+                aws.elbv2.modify_load_balancer_attributes(LoadBalancerArn=id, Attributes=off)
+            aws.elbv2.delete_load_balancer(LoadBalancerArn=id)
+
+    def leaving(self, aws: Aws, id: str) -> str | None:
+        return "the load balancer is still listed" if _describe(aws, [id]) else None
+
+
+def _describe(aws: Aws, arns: list[str]) -> list[dict[str, Any]]:
+    return describe(
+        lambda batch: aws.elbv2.describe_load_balancers(LoadBalancerArns=batch)["LoadBalancers"], arns, 20, (GONE,)
+    )
+
+
+def _outputs(balancer: dict[str, Any]) -> Outputs:
+    return {"host": balancer["DNSName"]}

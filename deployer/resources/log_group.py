@@ -1,0 +1,80 @@
+"""CloudWatch log group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer.aws import Aws, ignoring
+from deployer.resource import Found, Made, Outputs, Resource, Retry
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogGroup(Resource):
+    """`retention`: days, one of CloudWatch's own steps; `kms_key`: ARN, or None for CloudWatch's own key."""
+
+    type = "log-group"
+    exists_on = ("ResourceAlreadyExistsException",)
+    retry_on = (Retry("OperationAbortedException"), Retry("ResourceNotFoundException", seconds=60))
+
+    retention: int
+    kms_key: str | None
+
+    def group_name(self, aws: Aws) -> str:
+        return f"{prefix(aws)}{self.name}"
+
+    def create(self, aws: Aws) -> Made:
+        name = self.group_name(aws)
+        extra = {"kmsKeyId": self.kms_key} if self.kms_key else {}
+        aws.logs.create_log_group(logGroupName=name, tags=aws.tags(self.key, self.fingerprint), **extra)
+        return Made(name, {"arn": _arn(aws, name)})
+
+    def configure(self, aws: Aws, id: str) -> None:
+        aws.logs.put_retention_policy(logGroupName=id, retentionInDays=self.retention)
+
+    def update(self, aws: Aws, id: str, old: LogGroup) -> None:
+        self.configure(aws, id)
+        if self.kms_key and self.kms_key != old.kms_key:
+            aws.logs.associate_kms_key(logGroupName=id, kmsKeyId=self.kms_key)
+        elif old.kms_key and not self.kms_key:
+            aws.logs.disassociate_kms_key(logGroupName=id)
+
+    @classmethod
+    def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
+        seen = {name: {"arn": _arn(aws, name)} for name in _names(aws)}
+        return {id: seen.get(id) for id in ids}
+
+    @classmethod
+    def scan(cls, aws: Aws) -> list[Found]:
+        found = [aws.found(name, _tags(aws, name)) for name in _names(aws)]
+        return [one for one in found if one]
+
+    def find(self, aws: Aws) -> str | None:
+        name = self.group_name(aws)
+        with ignoring("ResourceNotFoundException"):
+            return aws.claim(self.key, name, _tags(aws, name))
+        return None
+
+    def tag(self, aws: Aws, id: str) -> None:
+        aws.logs.tag_resource(resourceArn=_arn(aws, id), tags=aws.tags(self.key, self.fingerprint))
+
+    def delete(self, aws: Aws, id: str) -> None:
+        with ignoring("ResourceNotFoundException"):
+            aws.logs.delete_log_group(logGroupName=id)
+
+
+def prefix(aws: Aws) -> str:
+    return f"/deployer/{aws.stack}/"
+
+
+def _names(aws: Aws) -> list[str]:
+    pages = aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix(aws))
+    return [group["logGroupName"] for page in pages for group in page["logGroups"]]
+
+
+def _arn(aws: Aws, name: str) -> str:
+    """Without the `:*` with which DescribeLogGroups ends it: the tagging calls want it so."""
+    return aws.arn("logs", f"log-group:{name}")
+
+
+def _tags(aws: Aws, name: str) -> dict[str, str]:
+    return dict(aws.logs.list_tags_for_resource(resourceArn=_arn(aws, name))["tags"])

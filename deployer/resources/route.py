@@ -1,0 +1,58 @@
+"""A route of a route table. It has no id and no tags of its own: `<table>|<destination>` is its id here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.aws import Aws, ignoring
+from deployer.resource import Made, Outputs, Resource, Retry
+from deployer.resources.ec2 import NOT_YET
+from deployer.resources.route_table import RouteTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route(Resource):
+    """Sends `cidr` to the internet gateway or the NAT gateway (one of the two)."""
+
+    type = "route"
+    replace_on = frozenset({"table_id", "cidr"})
+    # A NAT gateway that just became available may still be unknown here.
+    retry_on = (*NOT_YET, Retry("InvalidNatGatewayID.NotFound"), Retry("InvalidGatewayID.NotFound"))
+    exists_on = ("RouteAlreadyExists",)
+
+    table_id: str
+    cidr: str
+    gateway_id: str | None = None
+    nat_id: str | None = None
+
+    @property
+    def _target(self) -> dict[str, Any]:
+        return {"GatewayId": self.gateway_id} if self.gateway_id else {"NatGatewayId": self.nat_id}
+
+    def create(self, aws: Aws) -> Made:
+        aws.ec2.create_route(RouteTableId=self.table_id, DestinationCidrBlock=self.cidr, **self._target)
+        return Made(f"{self.table_id}|{self.cidr}", {})
+
+    def update(self, aws: Aws, id: str, old: Route) -> None:
+        aws.ec2.replace_route(RouteTableId=self.table_id, DestinationCidrBlock=self.cidr, **self._target)
+
+    @classmethod
+    def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
+        tables = sorted({id.partition("|")[0] for id in ids})
+        seen = {
+            f"{table['RouteTableId']}|{route.get('DestinationCidrBlock')}"
+            for table in RouteTable.describe(aws, "route-table-id", tables)
+            for route in table["Routes"]
+        }
+        return {id: {} if id in seen else None for id in ids}
+
+    def find(self, aws: Aws) -> str | None:
+        """Only with our own target: another route in its place is made ours by `replace_route`."""
+        id = f"{self.table_id}|{self.cidr}"
+        return id if self.read(aws, [id])[id] is not None else None
+
+    def delete(self, aws: Aws, id: str) -> None:
+        table, _, cidr = id.partition("|")
+        with ignoring("InvalidRoute.NotFound", "InvalidRouteTableID.NotFound", "InvalidRouteTableId.NotFound"):
+            aws.ec2.delete_route(RouteTableId=table, DestinationCidrBlock=cidr)

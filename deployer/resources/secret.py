@@ -1,0 +1,94 @@
+"""Secret in Secrets Manager. Its value passes through once, at creation, and is kept nowhere."""
+
+from __future__ import annotations
+
+import os
+import secrets as random
+import string
+from dataclasses import dataclass
+
+from deployer.aws import Aws, ignoring, tag_dict, tag_list
+from deployer.errors import UsageError
+from deployer.resource import Found, Made, Outputs, Resource, Retry
+
+ALPHABET = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secret(Resource):
+    """`generate`: length of a value made once; else `from_env`: the variable that holds it, of which `mark` is a
+    one-way, salted and slow hash, so that a changed value is noticed."""
+
+    type = "secret"
+    exists_on = ("ResourceExistsException",)
+    # A deleted secret's name is free only after a while.
+    retry_on = (
+        Retry("InvalidRequestException", "scheduled for deletion"),
+        Retry("InvalidRequestException", "was deleted"),
+        Retry("ResourceNotFoundException", seconds=60),
+    )
+
+    generate: int | None
+    from_env: str | None
+    mark: str | None
+    kms_key: str | None
+
+    def _value(self) -> str:
+        if self.generate:
+            return "".join(random.choice(ALPHABET) for _ in range(self.generate))
+        value = os.environ.get(self.from_env or "")
+        if not value:
+            raise UsageError(
+                f"{self.key}: the environment variable {self.from_env} is not set.", "Set it and run again."
+            )
+        return value
+
+    def prepare(self, aws: Aws, progress: object) -> None:
+        self._value()
+
+    def secret_name(self, aws: Aws) -> str:
+        return f"{aws.stack}/{self.name}"
+
+    def create(self, aws: Aws) -> Made:
+        extra = {"KmsKeyId": self.kms_key} if self.kms_key else {}
+        secret = aws.secretsmanager.create_secret(
+            Name=self.secret_name(aws),
+            SecretString=self._value(),
+            Tags=tag_list(aws.tags(self.key, self.fingerprint)),
+            **extra,
+        )
+        return Made(secret["ARN"], {})
+
+    def update(self, aws: Aws, id: str, old: Secret) -> None:
+        """A generated value is never made again."""
+        if self.kms_key != old.kms_key:
+            aws.secretsmanager.update_secret(SecretId=id, KmsKeyId=self.kms_key or "alias/aws/secretsmanager")
+        if (self.from_env and self.mark != old.mark) or (self.generate and not old.generate):
+            aws.secretsmanager.put_secret_value(SecretId=id, SecretString=self._value())
+
+    @classmethod
+    def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
+        seen = {found.id for found in cls.scan(aws)}
+        return {id: {} if id in seen else None for id in ids}
+
+    @classmethod
+    def scan(cls, aws: Aws) -> list[Found]:
+        filters = [{"Key": "tag-value", "Values": [aws.stack_id or aws.stack]}]
+        pages = aws.secretsmanager.get_paginator("list_secrets").paginate(Filters=filters)
+        items = [item for page in pages for item in page["SecretList"]]
+        found = [aws.found(item["ARN"], tag_dict(item.get("Tags"))) for item in items]
+        return [one for one in found if one]
+
+    def find(self, aws: Aws) -> str | None:
+        with ignoring("ResourceNotFoundException"):
+            secret = aws.secretsmanager.describe_secret(SecretId=self.secret_name(aws))
+            if "DeletedDate" not in secret:
+                return aws.claim(self.key, secret["ARN"], tag_dict(secret.get("Tags")))
+        return None
+
+    def tag(self, aws: Aws, id: str) -> None:
+        aws.secretsmanager.tag_resource(SecretId=id, Tags=tag_list(aws.tags(self.key, self.fingerprint)))
+
+    def delete(self, aws: Aws, id: str) -> None:
+        with ignoring("ResourceNotFoundException"):
+            aws.secretsmanager.delete_secret(SecretId=id, ForceDeleteWithoutRecovery=True)

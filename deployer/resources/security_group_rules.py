@@ -1,0 +1,113 @@
+"""The rules of one security group, as a set: what is missing is authorised, then what is too much is revoked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.aws import Aws, ignoring, tag_list
+from deployer.resource import Made, Outputs, Resource, Retry
+from deployer.resources.ec2 import NOT_YET
+from deployer.resources.security_group import SecurityGroup
+
+Rule = dict[str, Any]
+
+
+def rule(direction: str, port: int | None, source: Any, description: str) -> Rule:
+    """One rule on one TCP port, never a range (`port` None: everything). `source`: a CIDR, or a group's id."""
+    return {"direction": direction, "port": port, "source": source, "description": description}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityGroupRules(Resource):
+    """`rules`: as made by `rule`. Identified by the group, which is its id."""
+
+    type = "rules"
+    replace_on = frozenset({"group_id"})
+    # One duplicate fails the whole batch: read again and send the difference.
+    retry_on = (
+        *NOT_YET,
+        Retry("InvalidPermission.Duplicate", seconds=60),
+        Retry("InvalidPermission.NotFound", seconds=60),
+    )
+
+    group_id: str
+    rules: list[Rule]
+
+    def create(self, aws: Aws) -> Made:
+        return Made(self.group_id, {})
+
+    def configure(self, aws: Aws, id: str) -> None:
+        present = _present(aws, id)
+        wanted = {_identity(rule): rule for rule in self.rules}
+        for egress in (False, True):
+            missing = [_permission(rule) for identity, rule in wanted.items()
+                       if identity not in present and (rule["direction"] == "egress") == egress]  # fmt: skip
+            if missing:
+                self._authorize(aws, id, missing, egress)
+            extra = [rule_id for identity, rule_id in present.items()
+                     if identity not in wanted and (identity[0] == "egress") == egress]  # fmt: skip
+            if extra:
+                _revoke(aws, id, extra, egress)
+
+    def _authorize(self, aws: Aws, id: str, permissions: list[dict[str, Any]], egress: bool) -> None:
+        call = aws.ec2.authorize_security_group_egress if egress else aws.ec2.authorize_security_group_ingress
+        tags = [{"ResourceType": "security-group-rule", "Tags": tag_list(aws.tags(self.key, self.fingerprint))}]
+        call(GroupId=id, IpPermissions=permissions, TagSpecifications=tags)
+
+    @classmethod
+    def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
+        return SecurityGroup.read(aws, ids)
+
+    def find(self, aws: Aws) -> str | None:
+        return self.group_id if self.read(aws, [self.group_id])[self.group_id] is not None else None
+
+    def delete(self, aws: Aws, id: str) -> None:
+        """Groups that refer to each other can only be deleted once the rules are gone."""
+        with ignoring("InvalidGroup.NotFound"):
+            present = _present(aws, id)
+            for egress in (False, True):
+                ids = [rule_id for identity, rule_id in present.items() if (identity[0] == "egress") == egress]
+                if ids:
+                    _revoke(aws, id, ids, egress)
+
+
+def _identity(rule: Rule) -> tuple[str, int | None, str]:
+    """Two rules that differ only in their description are duplicates to AWS."""
+    return rule["direction"], rule["port"], rule["source"]
+
+
+def _permission(rule: Rule) -> dict[str, Any]:
+    about = {"Description": rule["description"]}
+    if rule["source"].startswith("sg-"):
+        peers: dict[str, Any] = {"UserIdGroupPairs": [{"GroupId": rule["source"], **about}]}
+    else:
+        peers = {"IpRanges": [{"CidrIp": rule["source"], **about}]}
+    if rule["port"] is None:
+        return {"IpProtocol": "-1", **peers}
+    return {"IpProtocol": "tcp", "FromPort": rule["port"], "ToPort": rule["port"], **peers}
+
+
+def _present(aws: Aws, id: str) -> dict[tuple[Any, ...], str]:
+    """The group's rules as they are in the account: identity -> rule id."""
+    pages = aws.ec2.get_paginator("describe_security_group_rules").paginate(
+        Filters=[{"Name": "group-id", "Values": [id]}]
+    )
+    present: dict[tuple[Any, ...], str] = {}
+    for page in pages:
+        for item in page["SecurityGroupRules"]:
+            source = item.get("CidrIpv4") or item.get("ReferencedGroupInfo", {}).get("GroupId")
+            port: Any = item.get("FromPort")
+            if item["IpProtocol"] == "-1":
+                port = None
+            elif item["IpProtocol"] != "tcp" or port != item.get("ToPort"):
+                port = f"{item['IpProtocol']} {port}-{item.get('ToPort')}"
+            direction = "egress" if item["IsEgress"] else "ingress"
+            present[direction, port, source] = item["SecurityGroupRuleId"]
+    return present
+
+
+def _revoke(aws: Aws, id: str, rule_ids: list[str], egress: bool) -> None:
+    call = aws.ec2.revoke_security_group_egress if egress else aws.ec2.revoke_security_group_ingress
+    with ignoring("InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound"):
+        call(GroupId=id, SecurityGroupRuleIds=rule_ids)

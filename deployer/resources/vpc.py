@@ -1,0 +1,44 @@
+"""VPC, with its default security group left without rules (EC2.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer.aws import Aws, ignoring
+from deployer.resource import Made
+from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vpc(Ec2Resource):
+    """`cidr`: canonical IPv4 range, /16 to /28."""
+
+    type = "vpc"
+    operation, listing, id_field, id_filter, tag_type = "describe_vpcs", "Vpcs", "VpcId", "vpc-id", "vpc"
+    replace_on = frozenset({"cidr"})
+    retry_on = (*NOT_YET, *in_use(300))
+
+    cidr: str
+
+    def create(self, aws: Aws) -> Made:
+        vpc = aws.ec2.create_vpc(CidrBlock=self.cidr, TagSpecifications=self.tagged(aws))["Vpc"]
+        return Made(vpc["VpcId"], {})
+
+    def configure(self, aws: Aws, id: str) -> None:
+        aws.ec2.modify_vpc_attribute(VpcId=id, EnableDnsHostnames={"Value": True})
+        filters = [{"Name": "vpc-id", "Values": [id]}, {"Name": "group-name", "Values": ["default"]}]
+        for group in aws.ec2.describe_security_groups(Filters=filters)["SecurityGroups"]:
+            if group["IpPermissions"]:
+                aws.ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=group["IpPermissions"])
+            if group["IpPermissionsEgress"]:
+                aws.ec2.revoke_security_group_egress(
+                    GroupId=group["GroupId"], IpPermissions=group["IpPermissionsEgress"]
+                )
+
+    def pending(self, aws: Aws, id: str) -> str | None:
+        states = [vpc["State"] for vpc in self.describe(aws, self.id_filter, [id])]
+        return None if states == ["available"] else f"the VPC is {' '.join(states) or 'not visible yet'}"
+
+    def delete(self, aws: Aws, id: str) -> None:
+        with ignoring("InvalidVpcID.NotFound"):
+            aws.ec2.delete_vpc(VpcId=id)

@@ -1,0 +1,65 @@
+"""From a `Config` to the list of resources: the topology (network · secrets · balancing · workload).
+
+Names with an underscore are the stack's own parts; a service's name cannot hold one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from deployer.balancing import balancing
+from deployer.config import Config
+from deployer.network import network
+from deployer.place import Member, Place, port_suffix, scheme
+from deployer.resource import Resource
+from deployer.resources.cluster import Cluster
+from deployer.resources.secret import Secret
+from deployer.state import Record
+from deployer.workload import image_parts, workload
+
+
+def build(config: Config, place: Place, recorded: Mapping[str, Record]) -> list[Resource]:
+    """Everything the stack consists of. Raises ImageError when a build context is missing or unreadable."""
+    resources = network(config, place)
+    resources += [_secret(config, place, name, recorded) for name, secret in config.secrets.items() if not secret.arn]
+    resources.append(Cluster(name="main", insights=config.insights))
+    for name in config.services:
+        member = Member(config, place, name)
+        resources += [*balancing(member), *workload(member, recorded)]
+    return resources
+
+
+def images(config: Config, place: Place, recorded: Mapping[str, Record], names: list[str]) -> list[Resource]:
+    """Only what `push-image` needs: the repositories and the images of these services."""
+    return [part for name in names for part in image_parts(Member(config, place, name), recorded)]
+
+
+def _secret(config: Config, place: Place, name: str, recorded: Mapping[str, Record]) -> Secret:
+    secret, mark = config.secrets[name], None
+    if secret.from_env:
+        value, record = place.environ.get(secret.from_env), recorded.get(f"secret.{name}")
+        # Not set now, but stored already: it stays as it is.
+        mark = _mark(value, place.stack_id) if value else (record.inputs.get("mark") if record else None)
+    return Secret(name=name, generate=secret.generate, from_env=secret.from_env, mark=mark, kms_key=config.kms_key)
+
+
+def _mark(value: str, salt: str) -> str:
+    return hashlib.scrypt(value.encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=6).hex()
+
+
+def outputs(config: Config, records: Mapping[str, Record]) -> dict[str, str]:
+    """`services.<name>.url` for what is public, `.host` and `.port`, `.image`, as far as they are known."""
+    known: dict[str, str] = {}
+    for name, service in config.services.items():
+        lb, record = service.load_balancer, records.get(f"load-balancer.{name}")
+        if lb and record and "host" in record.outputs:
+            host = record.outputs["host"]
+            if lb.scheme == "public":
+                known[f"services.{name}.url"] = f"{scheme(lb)}://{host}{port_suffix(lb)}"
+            known[f"services.{name}.host"] = host
+            known[f"services.{name}.port"] = str(lb.port)
+        task = records.get(f"task-definition.{name}")
+        if task:
+            known[f"services.{name}.image"] = task.inputs["image"]
+    return known

@@ -1,0 +1,117 @@
+"""What runs, whether it is healthy, and if not, why: read from the account, nothing changed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployer import aws as door
+from deployer.aws import Aws
+from deployer.resources import service as ecs
+from deployer.state import Record
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """One service. `targets`: healthy and total, None without a load balancer; `reasons`: why it is not healthy."""
+
+    name: str
+    desired: int
+    running: int
+    pending: int
+    rollout: str
+    image: str
+    task_definition: str
+    url: str | None
+    targets: tuple[int, int] | None
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def healthy(self) -> bool:
+        enough = self.targets is None or self.targets[0] >= self.desired
+        return self.rollout == "COMPLETED" and self.running >= self.desired and enough
+
+    def as_json(self) -> dict[str, Any]:
+        targets = {"healthy": self.targets[0], "total": self.targets[1]} if self.targets else None
+        return {
+            "name": self.name, "desired": self.desired, "running": self.running, "pending": self.pending,
+            "rollout": self.rollout, "image": self.image, "task_definition": self.task_definition, "url": self.url,
+            "targets": targets, "reasons": self.reasons,
+        }  # fmt: skip
+
+
+def services(aws: Aws, records: dict[str, Record], urls: dict[str, str]) -> list[ServiceStatus]:
+    """The recorded services, by name. Raises AwsError when AWS refuses a read."""
+    recorded = [record for record in records.values() if record.type == "service" and record.id]
+    try:
+        described = {
+            item["serviceArn"]: item for item in ecs.describe_services(aws, [record.id or "" for record in recorded])
+        }
+        with ThreadPoolExecutor(8) as pool:
+            return list(pool.map(lambda record: _one(aws, record, described.get(record.id or ""), records, urls),
+                                 sorted(recorded, key=lambda record: record.name)))  # fmt: skip
+    except Exception as error:
+        raise door.explain(error, f"Reading the services of {aws.stack}") from error
+
+
+def _one(
+    aws: Aws, record: Record, item: dict[str, Any] | None, records: dict[str, Record], urls: dict[str, str]
+) -> ServiceStatus:
+    url = urls.get(f"services.{record.name}.url")
+    if item is None or item["status"] != "ACTIVE":
+        said = "it is gone from the account" if item is None else f"it is {item['status'].lower()}"
+        return ServiceStatus(record.name, record.inputs.get("count", 0), 0, 0, "MISSING", "", "", url, None, [said])
+    primary = next((one for one in item["deployments"] if one["status"] == "PRIMARY"), {})
+    definition = primary.get("taskDefinition", item["taskDefinition"])
+    targets, unwell = _targets(aws, record)
+    status = ServiceStatus(
+        record.name, item["desiredCount"], item["runningCount"], item["pendingCount"],
+        primary.get("rolloutState", "UNKNOWN"), _image(definition, records), definition.rpartition("/")[2], url, targets,
+    )  # fmt: skip
+    if status.healthy:
+        return status
+    failed = primary.get("rolloutState") == "FAILED" and primary.get("rolloutStateReason")
+    reasons = [*([failed] if failed else []), *ecs.stop_reasons(aws, item)[:3], *unwell]
+    if not reasons and item.get("events"):
+        reasons.append(item["events"][0]["message"])
+    return ServiceStatus(**{**vars(status), "reasons": reasons})
+
+
+def _targets(aws: Aws, record: Record) -> tuple[tuple[int, int] | None, list[str]]:
+    """How many targets are healthy, of how many, and what is said of the others."""
+    group = record.inputs.get("target_group")
+    if not group:
+        return None, []
+    states: list[dict[str, str]] = []
+    with door.ignoring("TargetGroupNotFound"):
+        answer = aws.elbv2.describe_target_health(TargetGroupArn=group)
+        states = [one["TargetHealth"] for one in answer["TargetHealthDescriptions"]]
+    unwell = [state for state in states if state["State"] not in ("healthy", "draining")]
+    said = [
+        f"a target is {state['State']}: {state.get('Reason', '')} {state.get('Description', '')}" for state in unwell
+    ]
+    healthy = sum(state["State"] == "healthy" for state in states)
+    return (healthy, len(states)), list(dict.fromkeys(text.strip(": ") for text in said))
+
+
+def _image(definition: str, records: dict[str, Record]) -> str:
+    """As recorded for that revision, current or former."""
+    for record in records.values():
+        if record.type == "task-definition" and record.id == definition:
+            return str(record.inputs.get("image", ""))
+    return ""
+
+
+def resource_states(records: dict[str, Record], missing: frozenset[str]) -> list[dict[str, Any]]:
+    """Each record as present, missing or unfinished (`made` counts as present: only its waiting was cut short)."""
+    return [
+        {
+            "key": record.key,
+            "type": record.type,
+            "id": record.id,
+            "arn": record.outputs.get("arn") or (record.id if str(record.id).startswith("arn:") else None),
+            "state": "missing" if key in missing else "present" if record.status in ("ready", "made") else "unfinished",
+        }
+        for key, record in sorted(records.items())
+    ]
