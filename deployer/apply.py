@@ -138,6 +138,7 @@ class Apply:
             self.outcome.interrupted = True
             return
         known = door.explain(error, f"{_ing(self._actions[key])} {key}")
+        known.__cause__ = known.__cause__ or (error if error is not known else None)
         self.outcome.failures[key] = known
         self.outcome.counts["failed"] += 1
         self._tell("failed", key, known.message)

@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,8 @@ class Console:
             click.echo(f"Error: {error.message}", err=True)
             if error.hint:
                 click.echo(error.hint, err=True)
+            if self.settings.verbose:
+                traceback.print_exception(error)
         if not self.settings.json:
             self._closing(outcome, counts, seconds, outputs, kept or [], gone)
         if outcome.interrupted:

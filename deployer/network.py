@@ -12,7 +12,7 @@ from deployer.resources.elastic_ip import ElasticIp
 from deployer.resources.flow_log import FlowLog
 from deployer.resources.iam_role import IamRole
 from deployer.resources.internet_gateway import InternetGateway
-from deployer.resources.log_group import LogGroup
+from deployer.resources.log_group import LogGroup, own
 from deployer.resources.nat_gateway import NatGateway
 from deployer.resources.route import Route
 from deployer.resources.route_table import RouteTable
@@ -48,7 +48,9 @@ def network(config: Config, place: Place) -> list[Resource]:
 
 
 def _flow_log(config: Config, place: Place) -> list[Resource]:
-    group = LogGroup(name="flow_log", retention=config.logs.retention, kms_key=config.kms_key)
+    group = LogGroup(
+        name="flow_log", group=own(config.stack, "flow_log"), retention=config.logs.retention, kms_key=config.kms_key
+    )
     streams = Join((group.ref("arn"), ":*"))
     role = IamRole(
         name="flow_log",

@@ -1,4 +1,4 @@
-"""How long to try again, and when not to: throttling, lost answers, and what each type says is only a matter of time."""
+"""How long to try again, and when not to: throttling, lost answers, and what a type says is a matter of time."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens to one key. `routine`: a removal nobody needs to be asked about; `gone`: it is not there any more."""
+    """What happens to one key. `routine`: a removal nobody needs to be asked about; `gone`: it is not there."""
 
     action: Action
     key: str

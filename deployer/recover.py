@@ -10,7 +10,7 @@ from deployer import refresh
 from deployer.aws import Aws
 from deployer.errors import DeployerError, NotDeployedError
 from deployer.resource import TYPES, UNKNOWN, Found, Ref, Resource, Unknown
-from deployer.state import Record, State
+from deployer.state import Record, State, Status
 
 ORDER = (
     "vpc", "igw", "log-group", "role", "flow-log", "subnet", "route-table", "association", "route", "eip", "nat",
@@ -82,7 +82,7 @@ def _record(aws: Aws, state: State, resource: Resource, found: list[Found]) -> N
         state.observe(Record(key, resource.type, one.id, "ready", concrete.inputs, {}, needs))
 
 
-def _status(concrete: Resource, found: list[Found], matches: bool) -> tuple[str, dict[str, object]]:
+def _status(concrete: Resource, found: list[Found], matches: bool) -> tuple[Status, dict[str, object]]:
     """Ready with these inputs, or unfinished: with the fixed ones as they are when at least those match."""
     if matches or not found:
         return "ready", concrete.inputs

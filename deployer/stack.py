@@ -14,6 +14,7 @@ from deployer.network import network
 from deployer.place import Member, Place, port_suffix, scheme
 from deployer.resource import Resource
 from deployer.resources.cluster import Cluster
+from deployer.resources.log_group import LogGroup, insights
 from deployer.resources.secret import Secret
 from deployer.state import Record
 from deployer.workload import image_parts, workload
@@ -23,7 +24,7 @@ def build(config: Config, place: Place, recorded: Mapping[str, Record]) -> list[
     """Everything the stack consists of. Raises ImageError when a build context is missing or unreadable."""
     resources = network(config, place)
     resources += [_secret(config, place, name, recorded) for name, secret in config.secrets.items() if not secret.arn]
-    resources.append(Cluster(name="main", insights=config.insights))
+    resources += _cluster(config)
     for name in config.services:
         member = Member(config, place, name)
         resources += [*balancing(member), *workload(member, recorded)]
@@ -33,6 +34,15 @@ def build(config: Config, place: Place, recorded: Mapping[str, Record]) -> list[
 def images(config: Config, place: Place, recorded: Mapping[str, Record], names: list[str]) -> list[Resource]:
     """Only what `push-image` needs: the repositories and the images of these services."""
     return [part for name in names for part in image_parts(Member(config, place, name), recorded)]
+
+
+def _cluster(config: Config) -> list[Resource]:
+    if not config.insights:
+        return [Cluster(name="main", insights=False)]
+    log = LogGroup(
+        name="cluster_insights", group=insights(config.stack), retention=config.logs.retention, kms_key=config.kms_key
+    )
+    return [log, Cluster(name="main", insights=True, depends_on=(log.key,))]
 
 
 def _secret(config: Config, place: Place, name: str, recorded: Mapping[str, Record]) -> Secret:

@@ -86,6 +86,7 @@ class State:
         state = cls(path, stack, account, region, data["id"])
         for item in data["records"]:
             state._remember(Record(**item))
+        state._written = state._version
         return state
 
     @property
@@ -192,7 +193,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary = path.with_suffix(".json.tmp")  # the lock allows one writer
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deployer import aws as door
@@ -62,20 +62,27 @@ def _one(
     if item is None or item["status"] != "ACTIVE":
         said = "it is gone from the account" if item is None else f"it is {item['status'].lower()}"
         return ServiceStatus(record.name, record.inputs.get("count", 0), 0, 0, "MISSING", "", "", url, None, [said])
-    primary = next((one for one in item["deployments"] if one["status"] == "PRIMARY"), {})
+    primary: dict[str, Any] = next((one for one in item["deployments"] if one["status"] == "PRIMARY"), {})
     definition = primary.get("taskDefinition", item["taskDefinition"])
     targets, unwell = _targets(aws, record)
     status = ServiceStatus(
-        record.name, item["desiredCount"], item["runningCount"], item["pendingCount"],
-        primary.get("rolloutState", "UNKNOWN"), _image(definition, records), definition.rpartition("/")[2], url, targets,
-    )  # fmt: skip
+        name=record.name,
+        desired=item["desiredCount"],
+        running=item["runningCount"],
+        pending=item["pendingCount"],
+        rollout=primary.get("rolloutState", "UNKNOWN"),
+        image=_image(definition, records),
+        task_definition=definition.rpartition("/")[2],
+        url=url,
+        targets=targets,
+    )
     if status.healthy:
         return status
     failed = primary.get("rolloutState") == "FAILED" and primary.get("rolloutStateReason")
     reasons = [*([failed] if failed else []), *ecs.stop_reasons(aws, item)[:3], *unwell]
     if not reasons and item.get("events"):
         reasons.append(item["events"][0]["message"])
-    return ServiceStatus(**{**vars(status), "reasons": reasons})
+    return replace(status, reasons=reasons)
 
 
 def _targets(aws: Aws, record: Record) -> tuple[tuple[int, int] | None, list[str]]:

@@ -14,7 +14,7 @@ from deployer.place import VPC, Member, allow, port_suffix, scheme
 from deployer.resource import Join, Ref, Resource, to
 from deployer.resources.built_image import BuiltImage
 from deployer.resources.iam_role import IamRole
-from deployer.resources.log_group import LogGroup
+from deployer.resources.log_group import LogGroup, own
 from deployer.resources.public_image import PublicImage
 from deployer.resources.repository import Repository
 from deployer.resources.security_group import SecurityGroup
@@ -30,7 +30,7 @@ PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownload
 def workload(member: Member, recorded: Mapping[str, Record]) -> list[Resource]:
     """Raises ImageError when a build context is missing or unreadable."""
     config, name = member.config, member.name
-    log = LogGroup(name=name, retention=config.logs.retention, kms_key=config.kms_key)
+    log = LogGroup(name=name, group=own(config.stack, name), retention=config.logs.retention, kms_key=config.kms_key)
     images = image_parts(member, recorded)
     group = SecurityGroup(name=name, vpc_id=VPC, description=f"Tasks of {config.stack} {name}")
     execution = _role(member, "exec", "Starts the tasks of", _execution_statements(member, log, images))

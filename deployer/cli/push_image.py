@@ -37,7 +37,7 @@ def push_image(settings: Settings, services: tuple[str, ...], no_create: bool) -
         plan = planning.make(wanted, session.state.records, missing=session.missing, only=only)
         if no_create and any(step.action == "create" and step.key.startswith("repository.") for step in plan.steps):
             raise NotDeployedError(
-                f"{config.stack} has no repository for {', '.join(names)} yet.", "Leave --no-create away."
+                f"{config.stack} has no repository for all of that yet.", "Leave --no-create away."
             )
         console = Console(settings, config.stack)
         with console.live():

@@ -76,15 +76,15 @@ def _text(session: Session, services: list[ServiceStatus], resources: list[dict[
     for one in services:
         mark = ("●", "green") if one.healthy else ("●", "red")
         targets = f"  targets {one.targets[0]}/{one.targets[1]} healthy" if one.targets else ""
-        line = f" {one.name:<{width}}  {one.running}/{one.desired} running{targets}  {one.rollout.lower()}  {one.task_definition}"
-        console.print(Text.assemble(mark, line), soft_wrap=True)
+        tasks = f"{one.running}/{one.desired} running{targets}"
+        shown = f" {one.name:<{width}}  {tasks}  {one.rollout.lower()}  {one.task_definition}"
+        console.print(Text.assemble(mark, shown), soft_wrap=True)
         if one.url:
             console.print(Text(f"    {one.url}", style="cyan"), soft_wrap=True)
         for reason in one.reasons:
             console.print(Text(f"    {plain(reason)}", style="yellow"), soft_wrap=True)
     odd = [one for one in resources if one["state"] != "present"]
-    for one in odd:
-        console.print(
-            Text.assemble((f"{one['state']}  ", "red"), one["key"], (f"  {one['id'] or ''}", "dim")), soft_wrap=True
-        )
+    for item in odd:
+        line = Text.assemble((f"{item['state']}  ", "red"), item["key"], (f"  {item['id'] or ''}", "dim"))
+        console.print(line, soft_wrap=True)
     console.print(Text(f"{len(resources) - len(odd)} of {len(resources)} recorded resources are there", style="dim"))

@@ -1,4 +1,4 @@
-"""IAM role with one inline policy, under a path of the stack's own, trusted by one AWS service for this account only."""
+"""IAM role with one inline policy, under a path of the stack's own, trusted by one service for this account only."""
 
 from __future__ import annotations
 

@@ -10,23 +10,22 @@ from deployer.resource import Found, Made, Outputs, Resource, Retry
 
 @dataclass(frozen=True, kw_only=True)
 class LogGroup(Resource):
-    """`retention`: days, one of CloudWatch's own steps; `kms_key`: ARN, or None for CloudWatch's own key."""
+    """`group`: its name; `retention`: days, one of CloudWatch's own steps; `kms_key`: ARN, or None for AWS's own."""
 
     type = "log-group"
     exists_on = ("ResourceAlreadyExistsException",)
     retry_on = (Retry("OperationAbortedException"), Retry("ResourceNotFoundException", seconds=60))
 
+    replace_on = frozenset({"group"})
+
+    group: str
     retention: int
     kms_key: str | None
 
-    def group_name(self, aws: Aws) -> str:
-        return f"{prefix(aws)}{self.name}"
-
     def create(self, aws: Aws) -> Made:
-        name = self.group_name(aws)
         extra = {"kmsKeyId": self.kms_key} if self.kms_key else {}
-        aws.logs.create_log_group(logGroupName=name, tags=aws.tags(self.key, self.fingerprint), **extra)
-        return Made(name, {"arn": _arn(aws, name)})
+        aws.logs.create_log_group(logGroupName=self.group, tags=aws.tags(self.key, self.fingerprint), **extra)
+        return Made(self.group, {"arn": _arn(aws, self.group)})
 
     def configure(self, aws: Aws, id: str) -> None:
         aws.logs.put_retention_policy(logGroupName=id, retentionInDays=self.retention)
@@ -49,9 +48,8 @@ class LogGroup(Resource):
         return [one for one in found if one]
 
     def find(self, aws: Aws) -> str | None:
-        name = self.group_name(aws)
         with ignoring("ResourceNotFoundException"):
-            return aws.claim(self.key, name, _tags(aws, name))
+            return aws.claim(self.key, self.group, _tags(aws, self.group))
         return None
 
     def tag(self, aws: Aws, id: str) -> None:
@@ -62,13 +60,22 @@ class LogGroup(Resource):
             aws.logs.delete_log_group(logGroupName=id)
 
 
-def prefix(aws: Aws) -> str:
-    return f"/deployer/{aws.stack}/"
+def own(stack: str, name: str) -> str:
+    return f"/deployer/{stack}/{name}"
+
+
+def insights(stack: str) -> str:
+    """Where Container Insights writes. Made beforehand it is ours: with a retention, and gone with the stack."""
+    return f"/aws/ecs/containerinsights/{stack}/performance"
 
 
 def _names(aws: Aws) -> list[str]:
-    pages = aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix(aws))
-    return [group["logGroupName"] for page in pages for group in page["logGroups"]]
+    """AWS matches by prefix only."""
+    names = []
+    for prefix in (own(aws.stack, ""), insights(aws.stack)):
+        pages = aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
+        names += [group["logGroupName"] for page in pages for group in page["logGroups"]]
+    return names
 
 
 def _arn(aws: Aws, name: str) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from deployer import image
 from deployer.aws import Aws
 from deployer.resource import Made, Outputs, Progress, Resource
+
+
+_resolve = functools.cache(image.resolve)  # asked before the account is touched, used afterwards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +25,7 @@ class PublicImage(Resource):
     platform: str
 
     def _pinned(self, progress: Progress) -> str:
-        pinned = image.resolve(self.reference, self.platform)
+        pinned = _resolve(self.reference, self.platform)
         if pinned is None:
             progress(f"no registry could be asked for the digest of {self.reference}; ECS will pin it when it deploys")
         return pinned or self.reference

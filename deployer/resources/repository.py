@@ -16,7 +16,9 @@ LIFECYCLE = {
         {
             "rulePriority": 1,
             "description": "untagged images go after two weeks",
-            "selection": {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14},
+            "selection": {
+                "tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14,
+            },
             "action": {"type": "expire"},
         },
         {

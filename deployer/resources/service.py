@@ -105,7 +105,7 @@ class Service(Resource):
             return "the new deployment is not visible yet"
         if mine and mine.get("rolloutState") == "FAILED":
             raise self._failed(aws, service, mine.get("rolloutStateReason", ""))
-        if primary is None or mine is not primary:
+        if primary is None or mine is None or mine is not primary:
             raise self._failed(aws, service, "another revision took its place")
         running, desired = primary["runningCount"], primary["desiredCount"]
         if primary.get("rolloutState") != "COMPLETED" or running < self.count:
