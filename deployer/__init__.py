@@ -1,1 +1,38 @@
+"""deployer: from a Dockerfile and a deploy.yaml to a running stack on AWS Fargate, and back to nothing.
+
+    deploy.yaml ── config.load ──▶ Config ── stack.build ──▶ [Resource ...]     what is wanted; references unresolved
+    state file  ── State.open  ──▶ State  ── refresh     ──▶ what still exists  few batched reads, in parallel
+                     resources × state ── plan.make ──▶ Plan                    pure data: steps, changes, removals
+                                  Plan ── questions  ──▶ the user agrees
+                                  Plan ── prepare    ──▶ images built, references checked; the account is untouched
+                                  Plan ── apply      ──▶ AWS                    resolve references → verbs → State.put
+                                      every event    ──▶ console / JSON         the engine prints nothing
+
+Where to read: `resource` (what a type is), `state` (the record), `plan` (what to do and why), `walk` and `apply` (doing
+it), a quarter of an hour in all; then any file of `resources/`, one AWS object each.
+
+    cli/        a command per file; the one place where errors are printed
+    config      deploy.yaml → typed, frozen objects (document: YAML with lines · text: ${...} · model, fields: the keys ·
+                checks: what keys say together · template: `init`)
+    stack       Config → resources: the topology (network · balancing · workload · access: who may talk to whom ·
+                place: where it stands)
+    resource    Resource, Ref, resolve: what a type is; `resources/`: the types
+    plan        wanted × recorded → Plan; pure
+    apply       the five actions around the graph walk (walk), with patience (patience)
+    refresh     what of the record still exists; what in the account carries our tags
+    recover     a lost record, made again from tags
+    state       State, Record; atomic save, lock, guards
+    aws         clients, identity, tags, names, partition; AWS's errors told apart
+    image       Docker: context hash (context), build, push, digest
+    status      what runs, whether it is healthy, and why not
+    console     live progress, plain lines or JSON; report: plans, status and records as text
+
+Imports run one way: cli → console, report → apply → plan, refresh → state, resource; stack → resources → resource, aws.
+
+Rules that hold everywhere: an edge is a reference in the data. A resource is one AWS object. A create is four saves:
+intent, id, configured, usable. Creating calls are never repeated blindly: after a lost answer the object is found by
+its tags. First grow, then shrink. A failure stops only what depends on it. Destroying is a plan for nothing. What does
+not carry the stack's own id is never touched. Waiting is data: (code, words, seconds) on each type.
+"""
+
 __version__ = "0.1.0"

@@ -262,7 +262,8 @@ class Apply:
         return Wait(poll, resource.holds_dependents)
 
     def _ready(self, record: Record) -> None:
-        self.state.put(record.but(status="ready"))
+        outputs = {name: value for name, value in record.outputs.items() if name != "settled"}
+        self.state.put(record.but(status="ready", outputs=outputs))
         self._count(record.key)
 
     def _count(self, key: str) -> None:

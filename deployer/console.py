@@ -67,13 +67,15 @@ class Console:
         self.hear(Event("progress", key, key.partition(".")[0], "prepare", 0.0, text))
 
     def hear(self, event: Event) -> None:
-        with self._lock:
-            if self.settings.json:
+        """Printing takes the terminal's own lock, under which it may ask for the tree: never both locks at once."""
+        if self.settings.json:
+            with self._lock:
                 click.echo(json.dumps({name: value for name, value in vars(event).items() if value != ""}))
-                return
+            return
+        with self._lock:
             self._remember(event)
-            if not self.settings.quiet or event.event == "failed":
-                self._line(event)
+        if not self.settings.quiet or event.event == "failed":
+            self._line(event)
 
     def _remember(self, event: Event) -> None:
         if event.event in ("done", "failed"):

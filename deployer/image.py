@@ -33,6 +33,7 @@ QUICK, PATIENT = 10, 300  # seconds of silence: a look-up, and an engine at work
 TAIL = 15  # lines of a failed build's output that are shown
 CLASSIC_STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 BUILDX_STEP = re.compile(r"(?:#\d+| >) \[(?:\S+ )? *(\d+)/(\d+)\] (.*?):?$")
+BUILDX_OWN = re.compile(r"PATH|HOME|(DOCKER|BUILDX|BUILDKIT|XDG)_.*")
 COLOUR = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
 EXPIRED = re.compile(r"unauthorized|authentication (required|failed)|no basic auth|token has expired|\b401\b", re.I)
 ABSENT = re.compile(r"manifest unknown|name unknown|no such manifest|does not exist|invalid reference format", re.I)
@@ -111,7 +112,8 @@ def _build_with_buildx(build: Build, tag: str, transcript: _Transcript, line: st
         )
     with tempfile.TemporaryDirectory() as folder, translated(transcript.doing, build.args.values()):
         command = [program, *_buildx_arguments(build, tag, Path(folder))]
-        environment = {**build.args, **os.environ, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+        hidden_args = {name: value for name, value in build.args.items() if not BUILDX_OWN.fullmatch(name)}
+        environment = {**os.environ, **hidden_args, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
         with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace") as process:
             assert process.stdout
@@ -127,7 +129,7 @@ def _build_with_buildx(build: Build, tag: str, transcript: _Transcript, line: st
 
 def _buildx_arguments(build: Build, tag: str, folder: Path) -> list[str]:
     """The Dockerfile goes beside the context, with an ignore file of its own that also leaves our state out.
-    Values of arguments go through the environment, where no process list shows them."""
+    Values of arguments go through the environment, where no process list shows them, but for those it lives by."""
     (folder / "Dockerfile").write_bytes(dockerfile_bytes(build))
     ignore = f"{ignore_text(build)}\n{OWN}\n"
     (folder / "Dockerfile.dockerignore").write_bytes(ignore.encode("utf-8", "surrogateescape"))
@@ -136,7 +138,7 @@ def _buildx_arguments(build: Build, tag: str, folder: Path) -> list[str]:
     if build.target:
         words += ["--target", build.target]
     for name, value in build.args.items():
-        words += ["--build-arg", f"{name}={value}" if name in os.environ else name]
+        words += ["--build-arg", f"{name}={value}" if BUILDX_OWN.fullmatch(name) else name]
     return [*words, str(build.context)]
 
 

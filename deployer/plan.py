@@ -55,8 +55,8 @@ class Step:
 
     @property
     def waits(self) -> bool:
-        """Kept as it is, but not yet seen usable."""
-        return self.action is Action.KEEP and self.record is not None and self.record.status == "made"
+        """Kept as it is, but not seen usable, or not any more."""
+        return self.action is Action.KEEP and self.record is not None and not self.record.usable
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def decide(resource: Resource, record: Record | None, lookup: Any, missing: bool
         action, reason = Action.UPDATE, "was not finished"
     elif record.status == "deleting":
         action, reason = Action.UPDATE, "its removal was begun"
-    elif record.status == "made":
-        reason = "not yet seen usable"
+    elif not record.usable:
+        reason = "not usable at the moment"
     return Step(action, resource.key, reason, changes, resource, record)
 
 

@@ -46,6 +46,11 @@ class Record:
         return self.key.partition("~")[0]
 
     @property
+    def usable(self) -> bool:
+        """Seen usable once, and not seen otherwise by the last `read` (which then says `settled: False`)."""
+        return self.status == "ready" and bool(self.outputs.get("settled", True))
+
+    @property
     def name(self) -> str:
         return self.base.partition(".")[2]
 

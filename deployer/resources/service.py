@@ -12,7 +12,7 @@ from deployer.resource import Found, Made, Outputs, Resource, Retry
 from deployer.resources.cluster import LINKED_ROLE
 
 UNSEEN_SECONDS = 15.0
-_UNSEEN: dict[tuple[str, str], float] = {}
+_SIGHT: dict[tuple[str, str], float] = {}  # since when a deployment is looked for; 0: it was seen
 GONE = ("ServiceNotFoundException", "ClusterNotFoundException", "ServiceNotActiveException")
 
 
@@ -101,12 +101,13 @@ class Service(Resource):
         service = services[0]
         primary = next((one for one in service["deployments"] if one["status"] == "PRIMARY"), None)
         mine = next((one for one in service["deployments"] if one["taskDefinition"] == self.task_definition), None)
-        if mine is None and not _unseen_for_long(id, self.task_definition):
+        if mine is None and not _lost_sight(id, self.task_definition):
             return "the new deployment is not visible yet"
+        _SIGHT[id, self.task_definition] = 0.0
         if mine and mine.get("rolloutState") == "FAILED":
             raise self._failed(aws, service, mine.get("rolloutStateReason", ""))
         if primary is None or mine is None or mine is not primary:
-            raise self._failed(aws, service, "another revision took its place")
+            raise self._failed(aws, service, _said_of_failure(service) or "another revision took its place")
         running, desired = primary["runningCount"], primary["desiredCount"]
         if primary.get("rolloutState") != "COMPLETED" or running < self.count:
             return f"{running} of {desired} tasks running{self._network_note()}"
@@ -133,8 +134,10 @@ class Service(Resource):
 
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
-        seen = {item["serviceArn"] for item in describe_services(aws, ids) if item["status"] == "ACTIVE"}
-        return {id: {} if id in seen else None for id in ids}
+        """With `settled: False` while a service is not at its desired count: then `up` waits for it, or says why."""
+        active = [item for item in describe_services(aws, ids) if item["status"] == "ACTIVE"]
+        seen: dict[str, Outputs] = {item["serviceArn"]: {} if _settled(item) else {"settled": False} for item in active}
+        return {id: seen.get(id) for id in ids}
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
@@ -168,10 +171,21 @@ class Service(Resource):
         return None
 
 
-def _unseen_for_long(id: str, task_definition: str) -> bool:
-    """DescribeServices may answer with the state before UpdateService for some seconds."""
-    first = _UNSEEN.setdefault((id, task_definition), time.monotonic())
+def _lost_sight(id: str, task_definition: str) -> bool:
+    """DescribeServices may answer with the state before UpdateService for some seconds; after that it is gone."""
+    first = _SIGHT.setdefault((id, task_definition), time.monotonic())
     return time.monotonic() - first > UNSEEN_SECONDS
+
+
+def _said_of_failure(service: dict[str, Any]) -> str:
+    """ECS's own words of a rollback; events are newest first."""
+    events = [str(event["message"]) for event in service.get("events", [])[:20]]
+    return next((text for text in events if "deployment failed" in text or "rolling back" in text), "")
+
+
+def _settled(service: dict[str, Any]) -> bool:
+    primary: dict[str, Any] = next((one for one in service["deployments"] if one["status"] == "PRIMARY"), {})
+    return primary.get("rolloutState") == "COMPLETED" and service["runningCount"] >= service["desiredCount"]
 
 
 def cluster_of(arn: str) -> str:
@@ -201,7 +215,8 @@ def stop_reasons(aws: Aws, service: dict[str, Any]) -> list[str]:
         return []
     tasks = aws.ecs.describe_tasks(cluster=cluster, tasks=arns[:100])["tasks"]
     tasks.sort(key=lambda task: str(task.get("stoppedAt", "")), reverse=True)
-    return list(dict.fromkeys(filter(None, map(_stop_reason, tasks))))
+    reasons = dict.fromkeys(filter(None, map(_stop_reason, tasks)))
+    return [reason for reason in reasons if not reason.startswith("Scaling activity initiated")]
 
 
 def _stop_reason(task: dict[str, Any]) -> str:
