@@ -12,7 +12,7 @@ Where to read: `resource` (what a type is), `state` (the record), `plan` (what t
 it), a quarter of an hour in all; then any file of `resources/`, one AWS object each.
 
     cli/        a command per file; the one place where errors are printed
-    config      deploy.yaml → typed, frozen objects (document: YAML with lines · text: ${...} · model, fields: the keys ·
+    config      deploy.yaml → typed, frozen (document: YAML with lines · text: ${...} · model, fields: the keys ·
                 checks: what keys say together · template: `init`)
     stack       Config → resources: the topology (network · balancing · workload · access: who may talk to whom ·
                 place: where it stands)

@@ -9,7 +9,6 @@ from deployer import image
 from deployer.aws import Aws
 from deployer.resource import Made, Outputs, Progress, Resource
 
-
 _resolve = functools.cache(image.resolve)  # asked before the account is touched, used afterwards
 
 
