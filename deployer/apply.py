@@ -43,12 +43,14 @@ Listen = Callable[[Event], None]
 
 @dataclass
 class Outcome:
-    """What was done. `failures` are causes only: what they held up is in `skipped`."""
+    """What was done. `failures` are causes only: what they held up is in `skipped`. `left`: removals for which
+    services that nobody waited for would have had to be settled; the next run makes them."""
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: dict[str, DeployerError] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     interrupted: bool = False
+    left: int = 0
 
     @property
     def ok(self) -> bool:
@@ -78,6 +80,7 @@ class Apply:
         self._began: dict[str, float] = {}
         self._actions: dict[str, Action] = {}
         self._once: Aws | None = None
+        self._unsettled = False
 
     def run(self, plan: Plan) -> Outcome:
         """Carries out the plan; failures are in the outcome, one for each cause."""
@@ -87,7 +90,9 @@ class Apply:
         self.state.save()
         self._once = self.aws.once() if any(map(_makes, plan.steps)) else None
         self._pass(plan.steps, {step.key: self._needs(step, plan) for step in plan.steps}, self._grow)
-        if self.outcome.ok:
+        if self.outcome.ok and self._unsettled:
+            self.outcome.left = len(self._removals(plan))
+        elif self.outcome.ok:
             records = {step.key: step.record for step in plan.removals if step.record}
             going = planning.dependents(records | self._replaced(plan))
             steps = [step for step in self._removals(plan) if step.action is Action.DELETE]
@@ -246,6 +251,7 @@ class Apply:
             self._ready(record)
             return None
         if not (self.wait or resource.holds_dependents):
+            self._unsettled = True
             self._count(record.key)
             return None
 

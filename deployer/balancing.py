@@ -23,12 +23,16 @@ def balancing(member: Member) -> list[Resource]:
     if wanted is None:
         return []
     name, stack, public = member.name, member.config.stack, wanted.scheme == "public"
+    subnets = member.subnets(public=public)
+    pinned = subnets if wanted.type == "network" else []
     group = SecurityGroup(name=f"{name}_lb", vpc_id=VPC, description=f"Load balancer of {stack} {name}")
     balancer = LoadBalancer(
         name=name,
+        vpc_id=VPC,
         scheme="internet-facing" if public else "internal",
         kind=wanted.type,
-        subnets=member.subnets(public=public),
+        subnets=subnets,
+        pinned=pinned,
         groups=[group.ref()],
         attributes=_attributes(wanted),
         depends_on=("igw.main",) if public else (),
@@ -39,12 +43,12 @@ def balancing(member: Member) -> list[Resource]:
         group,
         SecurityGroupRules(name=group.name, group_id=group.ref(), rules=rules),
         balancer,
-        _target_group(member, wanted),
+        _target_group(member, wanted, [wanted.type, wanted.scheme, *pinned]),
         *listeners,
     ]
 
 
-def _target_group(member: Member, wanted: Wanted) -> TargetGroup:
+def _target_group(member: Member, wanted: Wanted, balancer: list[Any]) -> TargetGroup:
     protocol = wanted.backend.upper() if wanted.type == "application" else "TCP"
     attributes = {"deregistration_delay.timeout_seconds": DRAIN_SECONDS}
     if wanted.type == "network":
@@ -54,7 +58,7 @@ def _target_group(member: Member, wanted: Wanted) -> TargetGroup:
         vpc_id=VPC,
         port=member.service.port or wanted.port,
         protocol=protocol,
-        balancer=f"{wanted.type} {wanted.scheme}",
+        balancer=balancer,
         health=_health(wanted, protocol),
         attributes=attributes,
     )

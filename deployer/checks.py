@@ -78,9 +78,6 @@ def stack_name(config: Config) -> Iterator[Finding]:
     if length > 24:
         message = f"with the environment the stack's name has {length} characters, and 24 are possible"
         yield Finding(("name",), message, (("environments",),))
-    elif config.environment and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", config.environment):
-        message = f'the name "{config.environment}" must be small letters, digits and single hyphens'
-        yield Finding(("environments",), message)
 
 
 def cidr(config: Config, shown: Shown) -> Iterator[Finding]:

@@ -147,6 +147,8 @@ class Console:
         kept: list[str],
         gone: bool,
     ) -> None:
+        if outcome.left:
+            click.echo(f"{outcome.left} removals are left for the next `up`, once the services are settled.", err=True)
         if outcome.skipped and not outcome.interrupted:
             click.echo(f"{len(outcome.skipped)} steps were not begun because of that.", err=True)
         if self.settings.quiet and outcome.ok:

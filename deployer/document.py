@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -82,9 +83,13 @@ def selected(document: Document, env: str | None) -> Document:
     if env not in known:
         message = f'there is no environment "{env}"{suggestion(env, list(known))}'
         fault(document, ("environments",), node.line if node else 0, message)
-    elif isinstance(known[env].value, dict):
+        return document
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", env):
+        message = "the name of an environment must be small letters, digits and single hyphens"
+        fault(document, ("environments", env), known[env].line, message)
+    if isinstance(known[env].value, dict):
         return replace(document, root=merged(rest, known[env]))
-    elif known[env].value is not None:
+    if known[env].value is not None:
         fault(document, ("environments", env), known[env].line, "must be a mapping of what is different there")
     return document
 

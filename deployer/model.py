@@ -122,7 +122,7 @@ class Network(Model):
 
 
 class Logs(Model):
-    """The CloudWatch log groups."""
+    """What becomes of the logs."""
 
     retention: Annotated[Days, Choice()] = 30
     """Days for which logs are kept."""

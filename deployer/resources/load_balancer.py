@@ -16,10 +16,13 @@ GONE = "LoadBalancerNotFound"
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancer(ElbResource):
     """`kind`: network or application; `attributes`: AWS's own names and values. A network load balancer always gets
-    a security group, since one made without can never get one later."""
+    a security group, since one made without can never get one later.
+
+    `pinned`: the subnets again, for a network load balancer: it cannot exchange them, so it is replaced.
+    """
 
     type = "load-balancer"
-    replace_on = frozenset({"scheme", "kind"})
+    replace_on = frozenset({"vpc_id", "scheme", "kind", "pinned"})
     look_first = True  # the same name with the same settings answers with what exists
     exists_on = ("DuplicateLoadBalancerName",)
     holds_dependents = False
@@ -29,8 +32,10 @@ class LoadBalancer(ElbResource):
         Retry("OperationNotPermitted", "provisioning", 600), Retry("ResourceInUse"),
     )  # fmt: skip
 
+    vpc_id: str
     scheme: str
     kind: str
+    pinned: list[str]
     subnets: list[str]
     groups: list[str]
     attributes: dict[str, str]

@@ -180,7 +180,8 @@ def _lost_sight(id: str, task_definition: str) -> bool:
 def _said_of_failure(service: dict[str, Any]) -> str:
     """ECS's own words of a rollback; events are newest first."""
     events = [str(event["message"]) for event in service.get("events", [])[:20]]
-    return next((text for text in events if "deployment failed" in text or "rolling back" in text), "")
+    said = [text for words in ("deployment failed", "rolling back") for text in events if words in text]
+    return said[0] if said else ""
 
 
 def _settled(service: dict[str, Any]) -> bool:

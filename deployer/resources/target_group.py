@@ -14,8 +14,8 @@ GONE = "TargetGroupNotFound"
 
 @dataclass(frozen=True, kw_only=True)
 class TargetGroup(ElbResource):
-    """`health`: CreateTargetGroup's own arguments; `balancer`: kind and scheme of the load balancer, since a target
-    group cannot serve two and so is replaced with its own."""
+    """`health`: CreateTargetGroup's own arguments; `balancer`: what replaces the load balancer, since a target group
+    cannot serve two and so is replaced with its own."""
 
     type = "target-group"
     replace_on = frozenset({"vpc_id", "port", "protocol", "balancer"})
@@ -26,7 +26,7 @@ class TargetGroup(ElbResource):
     vpc_id: str
     port: int
     protocol: str
-    balancer: str
+    balancer: list[Any]
     health: dict[str, Any]
     attributes: dict[str, str]
 
