@@ -8,6 +8,7 @@ from typing import Any
 from deployer.config import Config
 from deployer.place import VPC, WORLD, Place, allow
 from deployer.resource import Join, Resource, to
+from deployer.resources.default_group import DefaultGroup
 from deployer.resources.elastic_ip import ElasticIp
 from deployer.resources.flow_log import FlowLog
 from deployer.resources.iam_role import IamRole
@@ -27,6 +28,7 @@ def network(config: Config, place: Place) -> list[Resource]:
     zones = list(zip(place.letters, place.zones, strict=True))
     parts: list[Resource] = [
         Vpc(name="main", cidr=config.network.cidr),
+        DefaultGroup(name="main", vpc_id=VPC, description="default"),
         InternetGateway(name="main", vpc_id=VPC),
         *_flow_log(config, place),
         RouteTable(name="public", vpc_id=VPC),

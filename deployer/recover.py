@@ -12,12 +12,6 @@ from deployer.errors import DeployerError, NotDeployedError
 from deployer.resource import TYPES, UNKNOWN, Found, Ref, Resource, Unknown
 from deployer.state import Record, State, Status
 
-ORDER = (
-    "vpc", "igw", "log-group", "role", "flow-log", "subnet", "route-table", "association", "route", "eip", "nat",
-    "s3-endpoint", "secret", "group", "rules", "repository", "pin", "image", "load-balancer", "target-group",
-    "listener", "cluster", "task-definition", "service",
-)  # fmt: skip
-
 
 def rebuild(aws: Aws, state: State, wanted: Callable[[], list[Resource]]) -> int:
     """Records everything in the account that carries this stack's tags; returns how many.
@@ -42,7 +36,7 @@ def rebuild(aws: Aws, state: State, wanted: Callable[[], list[Resource]]) -> int
     resources = {resource.key: resource for resource in _seeded(aws, state, found, wanted)}
     for key in planning.order(resources):
         _record(aws, state, resources[key], [one for one in found if one.key == key])
-    _orphans(aws, state, [one for one in found if one.key not in resources])
+    _orphans(state, [one for one in found if one.key not in resources], list(resources.values()))
     state.save()
     return len(state.records)
 
@@ -106,13 +100,20 @@ def _flat(value: object) -> list[object]:
     return [value]
 
 
-def _orphans(aws: Aws, state: State, found: list[Found]) -> None:
-    """What deploy.yaml no longer names: recorded so that `up` removes it, in an order that types alone can give."""
-    rank = {type: number for number, type in enumerate(ORDER)}
+def _orphans(state: State, found: list[Found], resources: list[Resource]) -> None:
+    """What deploy.yaml no longer names: recorded so that `up` removes it. Its dependencies are lost; those of its type
+    are taken for them, and where a type has none left, AWS's refusals give the order."""
+    needs: dict[str, set[str]] = {}
+    for resource in resources:
+        needs.setdefault(resource.type, set()).update(type_of(key) for key in resource.needs())
+    keys = [*state.records, *(one.key for one in found)]
     for one in found:
-        type = one.key.partition(".")[0]
+        type = type_of(one.key)
         if type in TYPES:
-            below = [other.key for other in found if rank.get(other.key.partition(".")[0], 99) < rank.get(type, 99)]
-            below += [key for key in state.records if rank.get(key.partition(".")[0], 99) < rank.get(type, 99)]
+            below = sorted(key for key in keys if type_of(key) in needs.get(type, ()) and type_of(key) != type)
             key = one.key if state.get(one.key) is None else f"{one.key}~{len(state.records)}"
-            state.observe(Record(key, type, one.id, "unfinished", {}, {}, sorted(set(below))))
+            state.observe(Record(key, type, one.id, "unfinished", {}, {}, below))
+
+
+def type_of(key: str) -> str:
+    return key.partition(".")[0]

@@ -66,18 +66,19 @@ class Session:
     def zones(self) -> list[str]:
         """The zones that the recorded subnets stand in, then others: a stack does not move when AWS adds one."""
         if not self._zones:
-            wanted = self.config.network.zones
             records = self.state.records
-            names = [f"subnet.public-{chr(ord('a') + index)}" for index in range(wanted)]
-            known = [records[name].inputs["zone"] for name in names if name in records]
-            if len(known) < wanted:
-                known += [zone for zone in available_zones(self.aws) if zone not in known]
-            if len(known) < wanted:
-                raise UsageError(
-                    f"{self.aws.region} has {len(known)} availability zones, and `network.zones` asks for {wanted}.",
-                    f"Write `zones: {len(known)}` or choose another region.",
-                )
-            self._zones = known[:wanted]
+            names = [f"subnet.public-{chr(ord('a') + index)}" for index in range(self.config.network.zones)]
+            zones = [records[name].inputs.get("zone") if name in records else None for name in names]
+            if None in zones:  # each recorded one keeps its letter
+                spare = [zone for zone in available_zones(self.aws) if zone not in zones]
+                if len(spare) < zones.count(None):
+                    found = len(spare) + len(zones) - zones.count(None)
+                    raise UsageError(
+                        f"{self.aws.region} has {found} availability zones, and `network.zones` asks for {len(zones)}.",
+                        f"Write `zones: {found}` or choose another region.",
+                    )
+                zones = [zone or spare.pop(0) for zone in zones]
+            self._zones = zones
         return self._zones
 
     def wanted(self, images: dict[str, str] | None = None, build: bool = True) -> list[Resource]:

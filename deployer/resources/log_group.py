@@ -48,8 +48,9 @@ class LogGroup(Resource):
         return [one for one in found if one]
 
     def find(self, aws: Aws) -> str | None:
-        with ignoring("ResourceNotFoundException"):
-            return aws.claim(self.key, self.group, _tags(aws, self.group))
+        if self.group in _names(aws):  # not every endpoint refuses to list the tags of a group that is not there
+            with ignoring("ResourceNotFoundException"):
+                return aws.claim(self.key, self.group, _tags(aws, self.group))
         return None
 
     def tag(self, aws: Aws, id: str) -> None:

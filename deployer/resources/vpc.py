@@ -1,4 +1,4 @@
-"""VPC, with its default security group left without rules (EC2.2)."""
+"""VPC. Nobody waits until it is `available`: that takes a second, and what comes too early is tried again."""
 
 from __future__ import annotations
 
@@ -26,18 +26,6 @@ class Vpc(Ec2Resource):
 
     def configure(self, aws: Aws, id: str) -> None:
         aws.ec2.modify_vpc_attribute(VpcId=id, EnableDnsHostnames={"Value": True})
-        filters = [{"Name": "vpc-id", "Values": [id]}, {"Name": "group-name", "Values": ["default"]}]
-        for group in aws.ec2.describe_security_groups(Filters=filters)["SecurityGroups"]:
-            if group["IpPermissions"]:
-                aws.ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=group["IpPermissions"])
-            if group["IpPermissionsEgress"]:
-                aws.ec2.revoke_security_group_egress(
-                    GroupId=group["GroupId"], IpPermissions=group["IpPermissionsEgress"]
-                )
-
-    def pending(self, aws: Aws, id: str) -> str | None:
-        states = [vpc["State"] for vpc in self.describe(aws, self.id_filter, [id])]
-        return None if states == ["available"] else f"the VPC is {' '.join(states) or 'not visible yet'}"
 
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring("InvalidVpcID.NotFound"):

@@ -1,0 +1,1 @@
+"""The voting app: what the repository's own deploy.yaml deploys."""

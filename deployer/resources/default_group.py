@@ -1,0 +1,40 @@
+"""The VPC's default security group, left without rules (EC2.2). It comes and goes with the VPC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer.aws import Aws
+from deployer.resource import Found, Made
+from deployer.resources.security_group import SecurityGroup
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefaultGroup(SecurityGroup):
+    """`vpc_id`: whose default group; `description`: of no use here."""
+
+    type = "default-group"
+
+    def create(self, aws: Aws) -> Made:
+        """AWS has made it; identified by its parent."""
+        id = self.find(aws)
+        assert id is not None  # every VPC has one
+        return Made(id, {})
+
+    def configure(self, aws: Aws, id: str) -> None:
+        for group in self.describe(aws, "group-id", [id]):
+            if group["IpPermissions"]:
+                aws.ec2.revoke_security_group_ingress(GroupId=id, IpPermissions=group["IpPermissions"])
+            if group["IpPermissionsEgress"]:
+                aws.ec2.revoke_security_group_egress(GroupId=id, IpPermissions=group["IpPermissionsEgress"])
+
+    @classmethod
+    def scan(cls, aws: Aws) -> list[Found]:
+        return []
+
+    def find(self, aws: Aws) -> str | None:
+        groups = self.describe(aws, "vpc-id", [self.vpc_id])
+        return next((str(group["GroupId"]) for group in groups if group["GroupName"] == "default"), None)
+
+    def delete(self, aws: Aws, id: str) -> None:
+        """Goes with the VPC."""

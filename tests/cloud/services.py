@@ -1,0 +1,149 @@
+"""A service, and what AWS checks before there is one."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from botocore import xform_name
+from moto.core.utils import utcnow
+from moto.ec2.exceptions import InvalidSubnetIdError
+from moto.ec2.models import ec2_backends
+from moto.ecs.exceptions import InvalidParameterException
+from moto.ecs.models import EC2ContainerServiceBackend as Backend
+from moto.ecs.models import Service
+from moto.elbv2.models import elbv2_backends
+
+from .tasks import Deployment, ServiceTask
+
+DEFAULTS: dict[str, Any] = {
+    "desiredCount": 0,
+    "enableECSManagedTags": False,
+    "enableExecuteCommand": False,
+    "propagateTags": "NONE",
+    "platformVersion": "LATEST",
+    "availabilityZoneRebalancing": "ENABLED",
+    "placementConstraints": [],
+    "placementStrategy": [],
+    "loadBalancers": [],
+    "serviceRegistries": [],
+    "schedulingStrategy": "REPLICA",
+    "deploymentController": {"type": "ECS"},
+}
+DEPLOYMENT = {"maximumPercent": 200, "minimumHealthyPercent": 100, "strategy": "ROLLING", "bakeTimeInMinutes": 0}
+BREAKER = {"enable": False, "rollback": False}
+NOT_FIELDS = {
+    "cluster",
+    "service",
+    "serviceName",
+    "taskDefinition",
+    "clientToken",
+    "tags",
+    "role",
+    "forceNewDeployment",
+}
+ROLLING = {"networkConfiguration", "loadBalancers", "platformVersion"}  # a change of these is a new deployment
+
+
+class RollingService(Service):
+    """moto's service, with tasks. Attributes named like AWS's fields are told to whoever asks."""
+
+    def __init__(self, cluster: Any, name: str, backend: Backend, params: dict[str, Any]) -> None:
+        launch_type = params.get("launchType", "FARGATE")
+        super().__init__(cluster, name, 0, backend, launch_type=launch_type, tags=params.get("tags") or [])
+        self.tasks: list[ServiceTask] = []
+        self.deployments: list[Any] = []
+        self.completed: Deployment | None = None
+        self.steady = False
+        self.drained = 0.0
+        self.client_token = params.get("clientToken")
+        self.created_at = utcnow()
+        self.created_by = f"arn:aws:iam::{backend.account_id}:user/test"
+        role = "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
+        self.role_arn = f"arn:aws:iam::{backend.account_id}:{role}"
+        self.platform_family = "Linux"
+        self.deployment_configuration: dict[str, Any] = {}
+        self.set(copy.deepcopy(DEFAULTS) | {"deploymentConfiguration": {}} | params)
+
+    @property
+    def breaker(self) -> dict[str, bool]:
+        breaker: dict[str, bool] = self.deployment_configuration["deploymentCircuitBreaker"]
+        return breaker
+
+    def set(self, params: dict[str, Any]) -> None:
+        for name, value in params.items():
+            if name in NOT_FIELDS or value is None:
+                continue
+            if name == "deploymentConfiguration":
+                value = DEPLOYMENT | {"deploymentCircuitBreaker": BREAKER} | self.deployment_configuration | value
+                value["deploymentCircuitBreaker"] = BREAKER | value["deploymentCircuitBreaker"]
+            setattr(self, xform_name(name), value)
+
+    def begin(self, deployment: Deployment) -> None:
+        """A new PRIMARY deployment; the ones before go on as ACTIVE until it is completed."""
+        for each in self.deployments:
+            each.status = "ACTIVE"
+        self.deployments.insert(0, deployment)
+        self.steady = False
+        self.task_definition = deployment.task_definition
+        self.network_configuration = deployment.network_configuration
+        self.load_balancers = deployment.load_balancers
+
+
+def check_network(params: dict[str, Any], backend: Backend) -> dict[str, Any]:
+    """`networkConfiguration`, checked and with its defaults."""
+    network = (params.get("networkConfiguration") or {}).get("awsvpcConfiguration")
+    if not network:
+        raise InvalidParameterException(
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+        )
+    ec2 = ec2_backends[backend.account_id][backend.region_name]
+    if not network.get("subnets"):
+        raise InvalidParameterException("subnets can not be empty.")
+    vpcs = set()
+    for subnet in network["subnets"]:
+        try:
+            vpcs.add(ec2.get_subnet(subnet).vpc_id)
+        except InvalidSubnetIdError as problem:
+            raise InvalidParameterException(
+                f"Error retrieving subnet information for [{subnet}]: The subnet ID '{subnet}' does not exist "
+                "(ErrorCode: InvalidSubnetID.NotFound)"
+            ) from problem
+    if len(vpcs) > 1:
+        raise InvalidParameterException("subnets must all be of one VPC.")
+    for group_id in network.get("securityGroups") or []:
+        group = ec2.get_security_group_from_id(group_id)
+        if group is None:
+            raise InvalidParameterException(
+                f"Error retrieving security group information for [{group_id}]: "
+                f"The security group '{group_id}' does not exist (ErrorCode: InvalidGroup.NotFound)"
+            )
+        if group.vpc_id not in vpcs:
+            raise InvalidParameterException(
+                f"Security Group {group_id} does not appear to belong to the same VPC as the input subnets."
+            )
+    return {"awsvpcConfiguration": {"securityGroups": [], "assignPublicIp": "DISABLED"} | network}
+
+
+def check_targets(load_balancers: list[dict[str, Any]], definition: Any, backend: Backend) -> None:
+    elb = elbv2_backends[backend.account_id][backend.region_name]
+    for wanted in load_balancers:
+        arn = wanted.get("targetGroupArn")
+        group = elb.target_groups.get(arn)
+        if group is None:
+            raise InvalidParameterException(f"The target group with targetGroupArn {arn} does not exist.")
+        if not elb._any_listener_using(arn):
+            raise InvalidParameterException(
+                f"The target group with targetGroupArn {arn} does not have an associated load balancer."
+            )
+        if group.target_type != "ip":
+            raise InvalidParameterException(
+                f"The provided target group {arn} has target type {group.target_type}, which is incompatible "
+                "with the awsvpc network mode specified in the task definition."
+            )
+        name, port = wanted.get("containerName"), wanted.get("containerPort")
+        containers = {each["name"]: each for each in definition.container_definitions}
+        if name not in containers:
+            raise InvalidParameterException(f"The container {name} does not exist in the task definition.")
+        if port not in [mapping["containerPort"] for mapping in containers[name].get("portMappings") or []]:
+            raise InvalidParameterException(f"The container {name} did not have a container port {port} defined.")
