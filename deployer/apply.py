@@ -126,9 +126,10 @@ class Apply:
     def _pass(self, steps: list[Step], graph: dict[str, set[str]], work: Callable[[Step], Wait | None]) -> None:
         by_key = {step.key: step for step in steps}
 
+        self._actions |= {step.key: step.action for step in steps}
+
         def begin(key: str) -> Wait | None:
             self._began[key] = time.monotonic()
-            self._actions[key] = by_key[key].action
             return work(by_key[key])
 
         walk = Walk(graph, begin, self.patience, self.parallel, lambda key, text: self._tell("progress", key, text))
@@ -138,7 +139,7 @@ class Apply:
         self.outcome.skipped += walk.skipped
         self.outcome.interrupted = self.outcome.interrupted or (self.patience.stop.is_set() and bool(walk.skipped))
 
-    def _failed(self, key: str, error: Exception) -> None:
+    def _failed(self, key: str, error: BaseException) -> None:
         if isinstance(error, Interrupted):
             self.outcome.interrupted = True
             return

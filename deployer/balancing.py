@@ -6,7 +6,7 @@ from typing import Any
 
 from deployer.access import balancer_rules
 from deployer.config import LoadBalancer as Wanted
-from deployer.place import VPC, Member
+from deployer.place import VPC, Member, listener_name
 from deployer.resource import Resource, to
 from deployer.resources.listener import Listener
 from deployer.resources.load_balancer import LoadBalancer
@@ -65,9 +65,10 @@ def _target_group(member: Member, wanted: Wanted, balancer: list[Any]) -> Target
 
 
 def _listeners(name: str, wanted: Wanted, balancer: LoadBalancer) -> list[Listener]:
+    """Each is named after its port and so never moves: of two, neither could take the other's while it stands."""
     plain, secure = ("HTTP", "HTTPS") if wanted.type == "application" else ("TCP", "TLS")
     main = Listener(
-        name=name,
+        name=listener_name(name, wanted.port),
         load_balancer=balancer.ref(),
         port=wanted.port,
         protocol=secure if wanted.certificate else plain,
@@ -77,12 +78,13 @@ def _listeners(name: str, wanted: Wanted, balancer: LoadBalancer) -> list[Listen
     if (main.protocol, main.port) != ("HTTPS", 443):
         return [main]
     redirect = Listener(
-        name=f"{name}_redirect",
+        name=listener_name(name, 80),
         load_balancer=balancer.ref(),
         port=80,
         protocol="HTTP",
         target_group=None,
         certificate=None,
+        depends_on=(main.key,),
     )
     return [main, redirect]
 

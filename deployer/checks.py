@@ -132,8 +132,6 @@ def circles(config: Config) -> Iterator[Finding]:
             return
         except CycleError as error:
             circle = error.args[1][::-1]
-            start = circle.index(min(circle))
-            circle = circle[start:-1] + circle[:start] + [circle[start]]
             where = edges[circle[0]].pop(circle[1])
             yield Finding(where, f"the references make a circle: {' → '.join(circle)}")
 
@@ -195,9 +193,10 @@ def variables(where: Where, service: Service, config: Config, shown: Shown) -> I
         if variable in service.environment:
             yield Finding(place, "is set in environment too; keep one", ((*where, "environment", variable),))
         if secret is None:
-            name = shown(place, f'"{reference.name}"')
             near = suggestion(reference.name, list(config.secrets)) or "; name it under the top-level secrets"
-            yield Finding(place, f"there is no secret {name}{near}", (("secrets", reference.name),))
+            known = shown(place, reference.name) == reference.name
+            message = f'there is no secret "{reference.name}"{near}' if known else "there is no such secret"
+            yield Finding(place, message, (("secrets", reference.name),))
         elif reference.json_key and secret.generate:
             yield Finding(place, "a generated secret is one value and has no JSON keys", (("secrets", reference.name),))
 
@@ -244,7 +243,7 @@ def warnings(config: Config) -> Iterator[Finding]:
 
 
 def image_warnings(where: Where, service: Service) -> Iterator[Finding]:
-    if service.image and "@" not in service.image:
+    if service.image:
         _, _, tag = service.image.rpartition("/")[2].partition(":")
         if tag in ("", "latest"):
             said = "is tagged latest" if tag else "has no tag"

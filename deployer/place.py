@@ -81,6 +81,10 @@ def referred(service: Service) -> list[str]:
     return list(dict.fromkeys(part.service for text in texts for part in text.parts if isinstance(part, Reference)))
 
 
+def listener_name(service: str, port: int) -> str:
+    return f"{service}_{port}"
+
+
 def scheme(lb: LoadBalancer) -> str:
     if lb.type == "network":
         return "tls" if lb.certificate else "tcp"

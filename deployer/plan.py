@@ -108,7 +108,8 @@ def make(
                 f"{key} holds data and would have to be replaced ({steps[key].reason}).",
                 "Undo that change, or agree to lose the data with --delete-data and --yes.",
             )
-    gone = [] if only is not None else _removals(resources, recorded, missing, delete_data)
+    renewed = {key for key, step in steps.items() if step.action is not Action.CREATE and renews(step)}
+    gone = [] if only is not None else _removals(resources, recorded, missing, delete_data, renewed)
     return Plan(list(steps.values()), gone)
 
 
@@ -183,10 +184,14 @@ def order(resources: Mapping[str, Resource]) -> list[str]:
 
 
 def _removals(
-    wanted: Mapping[str, Resource], recorded: Mapping[str, Record], missing: frozenset[str], delete_data: bool
+    wanted: Mapping[str, Resource],
+    recorded: Mapping[str, Record],
+    missing: frozenset[str],
+    delete_data: bool,
+    renewed: set[str],
 ) -> list[Step]:
     going = {key: record for key, record in recorded.items() if key not in wanted}
-    for key in _former_to_keep(wanted, going):
+    for key in _former_to_keep(wanted, going, renewed):
         del going[key]
     held = set() if delete_data else _held(going)
     steps = []
@@ -207,13 +212,15 @@ def held_because(record: Record) -> str:
     return "holds data" if TYPES[record.type].holds_data else "what is kept needs it"
 
 
-def _former_to_keep(wanted: Mapping[str, Resource], going: Mapping[str, Record]) -> list[str]:
-    """Former revisions that a rollback may need: the newest few of each, newest first by their mark `~<n>`."""
+def _former_to_keep(wanted: Mapping[str, Resource], going: Mapping[str, Record], renewed: set[str]) -> list[str]:
+    """Former revisions that a rollback may need: the newest few of each, newest first by their mark `~<n>`.
+
+    What this run renews takes the first place, so that the next run finds nothing to do."""
     kept: list[str] = []
     for base in {record.base for record in going.values()} & wanted.keys():
         former = [key for key, record in going.items() if record.base == base and TYPES[record.type].revisions]
         former.sort(key=lambda key: int(key.partition("~")[2] or 0), reverse=True)
-        kept += former[: wanted[base].revisions]
+        kept += former[: wanted[base].revisions - (base in renewed)]
     return kept
 
 
@@ -225,7 +232,8 @@ def _held(going: Mapping[str, Record]) -> set[str]:
         key = queue.pop()
         if key not in held:
             held.add(key)
-            queue += [need for need in going[key].depends_on if need in going]
+            needs = {need.partition("~")[0] for need in going[key].depends_on}
+            queue += [other for other, record in going.items() if record.base in needs]
     return held
 
 

@@ -183,8 +183,9 @@ class Resource:
     def physical_name(self, aws: Aws, limit: int, parts: Iterable[str] = ()) -> str:
         """The name in the account: stack and resource, a hash of what would force a replacement, cut to `limit`."""
         fixed = {field: value for field, value in self.inputs.items() if field in self.replace_on}
-        whole = "-".join([aws.stack, *parts, self.name])
-        ending = f"-{digest([whole, fixed])}"
+        names = [aws.stack, *parts, self.name]
+        whole = "-".join(names)
+        ending = f"-{digest([names, fixed])}"  # `a-b` and `c` are not `a` and `b-c`
         return whole[: limit - len(ending)].rstrip("-") + ending
 
     # The verbs. All but `create` may be repeated at any time.

@@ -49,7 +49,7 @@ class Walk:
         parallel: int,
         waiting: Callable[[str, str], None] = lambda key, text: None,
     ) -> None:
-        self.failed: dict[str, Exception] = {}
+        self.failed: dict[str, BaseException] = {}
         self.skipped: list[str] = []
         self._graph = graph
         self._begin = begin
@@ -69,6 +69,9 @@ class Walk:
             while self._advance(pool):
                 self._receive()
         self.skipped = [key for key in self._graph if key not in self._done and key not in self.failed]
+        if self.skipped and not self.failed and not self._patience.stop.is_set():
+            key = self.skipped.pop(0)
+            self.failed[key] = _late(key, "before it could begin")
 
     def _advance(self, pool: ThreadPoolExecutor) -> bool:
         """Starts what can be started; False when there is nothing left to wait for."""
@@ -87,9 +90,14 @@ class Walk:
 
     def _submit(self, pool: ThreadPoolExecutor, kind: str, key: str, call: Callable[..., object], *args: str) -> None:
         def work() -> None:
+            if kind == "begun" and (self._patience.stop.is_set() or self._patience.over):  # while it stood in the queue
+                self._events.put(("skipped", key, None))
+                return
             try:
                 self._events.put((kind, key, call(*args)))
-            except Exception as error:
+            except BaseException as error:
+                if isinstance(error, StateError):  # what cannot be recorded must not be made
+                    self._patience.stop.set()
                 self._events.put(("failed", key, error))
 
         self._running += 1
@@ -102,22 +110,24 @@ class Walk:
         except queue.Empty:
             return
         self._running -= 1
-        if isinstance(result, Exception):
+        if kind == "skipped":
+            return
+        if isinstance(result, BaseException):
             self._fail(key, result)
         elif kind == "begun" and isinstance(result, Wait):
             self._waiting[key] = _Waiting(result)
             if not result.holds:
                 self._sorter.done(key)
             heapq.heappush(self._due, (time.monotonic(), key))
+        elif kind == "polled" and key not in self._waiting:
+            self._late_answer(key, result)
         elif kind == "polled" and isinstance(result, str):
             self._again(key, result)
         else:
             self._finish(key)
 
     def _again(self, key: str, text: str) -> None:
-        waiting = self._waiting.get(key)
-        if waiting is None:
-            return
+        waiting = self._waiting[key]
         if text != waiting.said:
             self._tell(key, text)
         waiting.said = text
@@ -129,21 +139,24 @@ class Walk:
         if waiting is None or waiting.wait.holds:
             self._sorter.done(key)
 
-    def _fail(self, key: str, error: Exception) -> None:
+    def _late_answer(self, key: str, result: object) -> None:
+        """The look was under way while its key was given up: it may have been usable after all."""
+        if result is None:
+            self.failed.pop(key, None)
+            self._done.add(key)
+
+    def _fail(self, key: str, error: BaseException) -> None:
         self._waiting.pop(key, None)
         self.failed[key] = error
-        if isinstance(error, StateError):  # what cannot be recorded must not be made
-            self._patience.stop.set()
 
     def _give_up(self, reason: DeployerError | None) -> None:
         for key, waiting in list(self._waiting.items()):
             awaited = waiting.said or "it to become usable"
-            self._fail(
-                key,
-                reason
-                or DeployerError(
-                    f"{key}: the time is up while waiting for {awaited}.",
-                    "Run the command again to go on waiting, or give it longer with --timeout.",
-                ),
-            )
+            self._fail(key, reason or _late(key, f"while waiting for {awaited}"))
         self._due.clear()
+
+
+def _late(key: str, when: str) -> DeployerError:
+    return DeployerError(
+        f"{key}: the time is up {when}.", "Run the command again to go on, or give it longer with --timeout."
+    )

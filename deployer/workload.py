@@ -10,7 +10,7 @@ from deployer import image
 from deployer.access import task_rules
 from deployer.config import Reference, Text
 from deployer.errors import UsageError
-from deployer.place import VPC, Member, allow, port_suffix, scheme
+from deployer.place import VPC, Member, allow, listener_name, port_suffix, scheme
 from deployer.resource import Join, Ref, Resource, to
 from deployer.resources.built_image import BuiltImage
 from deployer.resources.iam_role import IamRole
@@ -172,7 +172,7 @@ def _secret_value(member: Member, name: str, json_key: str | None) -> Any:
 def _service(member: Member, definition: TaskDefinition, group: SecurityGroup) -> Service:
     lb, name = member.service.load_balancer, member.name
     # CreateService is refused while no listener forwards to the target group.
-    front = (f"listener.{name}", f"rules.{name}_lb") if lb else ()
+    front = (f"listener.{listener_name(name, lb.port)}", f"rules.{name}_lb") if lb else ()
     return Service(
         name=name,
         cluster=to("cluster.main"),

@@ -68,11 +68,11 @@ class Session:
         if not self._zones:
             records = self.state.records
             names = [f"subnet.public-{chr(ord('a') + index)}" for index in range(self.config.network.zones)]
-            zones = [records[name].inputs.get("zone") if name in records else None for name in names]
-            if None in zones:  # each recorded one keeps its letter
+            zones = [str(records[name].inputs.get("zone") or "") if name in records else "" for name in names]
+            if "" in zones:  # each recorded one keeps its letter
                 spare = [zone for zone in available_zones(self.aws) if zone not in zones]
-                if len(spare) < zones.count(None):
-                    found = len(spare) + len(zones) - zones.count(None)
+                if len(spare) < zones.count(""):
+                    found = len(spare) + len(zones) - zones.count("")
                     raise UsageError(
                         f"{self.aws.region} has {found} availability zones, and `network.zones` asks for {len(zones)}.",
                         f"Write `zones: {found}` or choose another region.",

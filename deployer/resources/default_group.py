@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployer.aws import Aws
+from deployer.aws import Aws, unsuccessful
 from deployer.resource import Found, Made
 from deployer.resources.security_group import SecurityGroup
 
@@ -17,9 +17,10 @@ class DefaultGroup(SecurityGroup):
 
     def create(self, aws: Aws) -> Made:
         """AWS has made it; identified by its parent."""
-        id = self.find(aws)
-        assert id is not None  # every VPC has one
-        return Made(id, {})
+        if (id := self.find(aws)) is None:  # every VPC has one, but a new VPC's may not be listed at once
+            error = {"Code": "InvalidGroup.NotFound", "Message": f"{self.vpc_id} has no default group yet"}
+            unsuccessful([{"Error": error}], "DescribeSecurityGroups")
+        return Made(str(id), {})
 
     def configure(self, aws: Aws, id: str) -> None:
         for group in self.describe(aws, "group-id", [id]):

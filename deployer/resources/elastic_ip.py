@@ -15,8 +15,13 @@ class ElasticIp(Ec2Resource):
     operation, listing, id_field, id_filter, tag_type = (
         "describe_addresses", "Addresses", "AllocationId", "allocation-id", "elastic-ip"
     )  # fmt: skip
-    # Releasing an address that a NAT gateway still holds is "AuthFailure", for minutes (terraform-provider-aws#13763).
-    retry_on = (*NOT_YET, Retry("AuthFailure", seconds=600), Retry("InvalidIPAddress.InUse", seconds=600))
+    # Releasing an address that a NAT gateway still holds is "AuthFailure: You do not have permission to access the
+    # specified resource", for minutes (terraform-provider-aws#13763); bad credentials are AuthFailure too.
+    retry_on = (
+        *NOT_YET,
+        Retry("AuthFailure", "permission to access", 600),
+        Retry("InvalidIPAddress.InUse", seconds=600),
+    )
 
     def create(self, aws: Aws) -> Made:
         address = aws.ec2.allocate_address(Domain="vpc", TagSpecifications=self.tagged(aws))

@@ -82,7 +82,7 @@ class IamRole(Resource):
         names = [role["RoleName"] for page in pages for role in page["Roles"]]
         found = [aws.found(name, _tags(aws, name)) for name in names]
         # Roles are global: another region's stack of the same name has its own.
-        return [one for one in found if one and f"-{aws.region}-" in one.id]
+        return [one for one in found if one and one.id.startswith(f"{aws.stack}-{aws.region}-")]
 
     def find(self, aws: Aws) -> str | None:
         name = self.role_name(aws)

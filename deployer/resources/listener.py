@@ -7,7 +7,7 @@ from typing import Any
 
 from deployer.aws import Aws, describe, ignoring
 from deployer.resource import Found, Made, Outputs, Retry
-from deployer.resources.elb import ElbResource, found_among
+from deployer.resources.elb import ElbResource, found_among, tags_of
 
 GONE = "ListenerNotFound"
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"  # ELB.17: on AWS's list of recommended policies
@@ -65,8 +65,12 @@ class Listener(ElbResource):
         return found_among(aws, arns, cls.type)
 
     def find(self, aws: Aws) -> str | None:
-        """By its parent, which is ours, and the port."""
-        return next((item["ListenerArn"] for item in _of(aws, self.load_balancer) if item["Port"] == self.port), None)
+        """A load balancer has one listener on a port."""
+        for item in _of(aws, self.load_balancer):
+            if item["Port"] == self.port:
+                arn = item["ListenerArn"]
+                return aws.claim(self.key, arn, tags_of(aws, [arn]).get(arn, {}))
+        return None
 
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring(GONE):

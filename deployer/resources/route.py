@@ -34,8 +34,12 @@ class Route(Resource):
         aws.ec2.create_route(RouteTableId=self.table_id, DestinationCidrBlock=self.cidr, **self._target)
         return Made(f"{self.table_id}|{self.cidr}", {})
 
-    def update(self, aws: Aws, id: str, old: Route) -> None:
-        aws.ec2.replace_route(RouteTableId=self.table_id, DestinationCidrBlock=self.cidr, **self._target)
+    def configure(self, aws: Aws, id: str) -> None:
+        """Another's route in its place, or one that leads nowhere any more, is given our own target."""
+        for table in RouteTable.describe(aws, "route-table-id", [self.table_id]):
+            for route in table["Routes"]:
+                if route.get("DestinationCidrBlock") == self.cidr and not route.items() >= self._target.items():
+                    aws.ec2.replace_route(RouteTableId=self.table_id, DestinationCidrBlock=self.cidr, **self._target)
 
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
@@ -48,7 +52,7 @@ class Route(Resource):
         return {id: {} if id in seen else None for id in ids}
 
     def find(self, aws: Aws) -> str | None:
-        """Only with our own target: another route in its place is made ours by `replace_route`."""
+        """By its place; whatever its target is, `configure` makes it ours."""
         id = f"{self.table_id}|{self.cidr}"
         return id if self.read(aws, [id])[id] is not None else None
 

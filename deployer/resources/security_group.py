@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployer.aws import Aws, ignoring
+from deployer.aws import Aws, ignoring, tag_dict
 from deployer.resource import Made
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
 
@@ -22,14 +22,27 @@ class SecurityGroup(Ec2Resource):
     vpc_id: str
     description: str
 
+    def group_name(self, aws: Aws) -> str:
+        """`sg-` is AWS's own beginning."""
+        name = self.physical_name(aws, 254)
+        return f"x{name}" if name.startswith("sg-") else name
+
     def create(self, aws: Aws) -> Made:
         group = aws.ec2.create_security_group(
-            GroupName=self.physical_name(aws, 255),
+            GroupName=self.group_name(aws),
             Description=self.description,
             VpcId=self.vpc_id,
             TagSpecifications=self.tagged(aws),
         )
         return Made(group["GroupId"], {})
+
+    def find(self, aws: Aws) -> str | None:
+        """A name is unique in its VPC."""
+        filters = {"vpc-id": self.vpc_id, "group-name": self.group_name(aws)}
+        for page in self.pages(aws, {"Filters": [{"Name": name, "Values": [filters[name]]} for name in filters]}):
+            for group in page["SecurityGroups"]:
+                return aws.claim(self.key, group["GroupId"], tag_dict(group.get("Tags")))
+        return None
 
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring("InvalidGroup.NotFound", "InvalidGroupId.Malformed"):
