@@ -25,6 +25,7 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
     aws         clients, identity, tags, names, partition; AWS's errors told apart
     image       Docker: context hash (context), build, push, digest
     status      what runs, whether it is healthy, and why not
+    settings    the common options
     console     live progress, plain lines or JSON; report: plans, status and records as text
 
 Imports run one way: cli → console, report → apply → plan, refresh → state, resource; stack → resources → resource, aws.

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from deployer import report
 from deployer.apply import Event, Outcome
-from deployer.cli.options import Settings
+from deployer.settings import Settings
 
 if TYPE_CHECKING:
     from deployer.plan import Plan

@@ -12,9 +12,9 @@ import click
 from rich.console import Console as Terminal
 from rich.text import Text
 
-from deployer.cli.options import Settings
 from deployer.plan import Action, Change, Plan, Step
 from deployer.resource import Unknown
+from deployer.settings import Settings
 
 if TYPE_CHECKING:
     from deployer.cli.session import Session

@@ -6,8 +6,9 @@ import json
 
 import click
 
-from deployer.cli.options import Settings, common
+from deployer.cli.options import common
 from deployer.errors import ConfigError, Problem, UsageError
+from deployer.settings import Settings
 
 
 @click.command()

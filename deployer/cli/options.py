@@ -5,29 +5,15 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from deployer.errors import UsageError
+from deployer.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What every command is told."""
-
-    file: Path
-    env: str | None = None
-    region: str | None = None
-    profile: str | None = None
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    color: bool = True
 
 
 class Duration(click.ParamType[float]):

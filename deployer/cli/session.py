@@ -15,12 +15,12 @@ from deployer import aws as door
 from deployer import config as configuration
 from deployer import refresh, stack
 from deployer import resources as _types  # noqa: F401  makes every resource type known
-from deployer.cli.options import Settings
 from deployer.config import Config
 from deployer.errors import DeployerError, UsageError
 from deployer.patience import Patience
 from deployer.place import Place
 from deployer.resource import Found, Resource
+from deployer.settings import Settings
 from deployer.state import State, lock
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from deployer.cli.options import Settings, common
+from deployer.cli.options import common
 from deployer.errors import DeployerError, NotDeployedError
+from deployer.settings import Settings
 
 
 @click.group()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.cli.options import Settings, common
+from deployer.cli.options import common
 from deployer.errors import NotDeployedError
+from deployer.settings import Settings
 
 if TYPE_CHECKING:
     from deployer.cli.session import Session

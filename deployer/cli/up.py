@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.cli.options import Settings, common, waiting
+from deployer.cli.options import common, waiting
 from deployer.errors import DeployerError, UsageError
+from deployer.settings import Settings
 
 if TYPE_CHECKING:
     from deployer.cli.session import Session
