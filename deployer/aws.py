@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -183,7 +184,7 @@ def connect(
     `account`; AwsError: the endpoint does not answer, or not as AWS does.
     """
     try:
-        session = boto3.Session(profile_name=profile, region_name=region)
+        session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
         place = session.region_name
         if not place:
             raise UsageError("No AWS region is set.", "Give --region, set AWS_REGION, or put `region:` into the file.")

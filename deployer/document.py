@@ -121,7 +121,10 @@ def interpolated(document: Document, node: Node, where: Where, environ: Mapping[
     try:
         parts, hidden = expand(value, environ)
         refers = any(isinstance(part, Reference) for part in parts)
-        if refers and not (where[0] == "services" and len(where) > 2 and where[2] in REFERRING):
+        key = str(where[2]) if where[0] == "services" and len(where) > 2 else ""
+        if refers and key not in REFERRING:
+            if get_close_matches(key, REFERRING, 1):  # a misspelt key is said to be that
+                return node
             raise ValueError("references to services are possible only in environment, command and entrypoint")
     except ValueError as error:
         fault(document, where, node.line, str(error))

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from deployer.errors import LockedError, StateError
 
@@ -54,6 +54,18 @@ class Record:
     def name(self) -> str:
         return self.base.partition(".")[2]
 
+    @property
+    def sound(self) -> bool:
+        """Whether `State` can have written this."""
+        texts = [self.key, self.type, "" if self.id is None else self.id]
+        return (
+            all(isinstance(text, str) for text in texts)
+            and self.status in get_args(Status)
+            and isinstance(self.inputs, dict)
+            and isinstance(self.outputs, dict)
+            and isinstance(self.depends_on, list)
+        )
+
     def but(self, **changes: Any) -> Record:
         return replace(self, **changes)
 
@@ -78,9 +90,9 @@ class State:
     def open(cls, path: Path, stack: str, account: str, region: str) -> State:
         """The stack's state, or an empty one with a new id. Raises StateError, and leaves the file as it was,
         when it is damaged, of a newer format, of another stack, or of another account or region."""
-        if not path.exists():
-            return cls(path, stack, account, region)
         data = _load(path)
+        if data is None:
+            return cls(path, stack, account, region)
         for what, here in (("stack", stack), ("account", account), ("region", region)):
             if data[what] != here:
                 raise StateError(
@@ -171,10 +183,12 @@ class State:
             self.saved = False
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> dict[str, Any] | None:
     advice = "Restore it from a copy, or move it away and run `deployer state rebuild`."
     try:
         data: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError as error:
         raise StateError(f"Reading {path}: {error.strerror}.", "Mend the permissions and run again.") from error
     except ValueError as error:
@@ -188,11 +202,13 @@ def _load(path: Path) -> dict[str, Any]:
     wanted = {"stack": str, "id": str, "account": str, "region": str, "records": list}
     if version != FORMAT or not all(isinstance(data.get(name), kind) for name, kind in wanted.items()):
         raise StateError(f"{path} is not a valid state file; it was left as it is.", advice)
-    try:
-        for item in data["records"]:
-            Record(**item)
-    except TypeError as error:
-        raise StateError(f"{path} holds a record that makes no sense; it was left as it is.", advice) from error
+    for item in data["records"]:
+        try:
+            sound = Record(**item).sound
+        except TypeError:
+            sound = False
+        if not sound:
+            raise StateError(f"{path} holds a record that makes no sense; it was left as it is.", advice)
     return data
 
 
@@ -234,8 +250,11 @@ def lock(path: Path, command: str) -> Iterator[None]:
             "pid": os.getpid(),
             "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         }
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(who).encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(who).encode(), 0)
+        except OSError as error:
+            raise _unkept(file, error) from error
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -249,10 +268,7 @@ def _take(file: Path) -> int:
             file.parent.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise StateError(
-                f"The state cannot be kept in {file.parent}: {error.strerror}. Nothing was changed.",
-                "Make the directory writable, or run from one that is.",
-            ) from error
+            raise _unkept(file, error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -270,11 +286,18 @@ def _take(file: Path) -> int:
         os.close(descriptor)
 
 
+def _unkept(file: Path, error: OSError) -> StateError:
+    return StateError(
+        f"The state cannot be kept in {file.parent}: {error.strerror}. Nothing was changed.",
+        "Make room, or make the directory writable, or run from one that is.",
+    )
+
+
 def _holder(text: bytes) -> str:
     try:
         who = json.loads(text)
         return "`{command}` by {user} on {host}, pid {pid}, since {since}".format(**who)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return "it is just starting"
 
 

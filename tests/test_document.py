@@ -229,3 +229,8 @@ def test_a_command_is_split_as_a_shell_does_and_keeps_its_references() -> None:
     assert words(parts) == [
         Text(("run",)), Text(("--to",)), Text((Reference("db", "host"), ":1")), Text(("two words",)), Text((url, " x")),
     ]  # fmt: skip
+
+
+def test_a_reference_under_a_misspelt_key_is_told_as_the_misspelling(tmp_path: Path) -> None:
+    said = errors(tmp_path, WEB + '    enviroment: {A: "${services.web.host}"}\n')
+    assert said == ['7: services.web.enviroment: is not a known key; did you mean "environment"?']

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deployer.plan import Plan
 
 
-@click.command()
+@click.command(short_help="Remove everything the stack owns.")
 @waiting
 @click.option("--delete-data", is_flag=True, help="Also remove what holds data.")
 @common

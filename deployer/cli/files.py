@@ -27,7 +27,7 @@ def init(settings: Settings) -> None:
     click.echo(f"Wrote {settings.file}. Next: `deployer validate`, then `deployer up`.")
 
 
-@click.command()
+@click.command(short_help="Check deploy.yaml offline.")
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @common
 def validate(settings: Settings, strict: bool) -> None:

@@ -11,7 +11,7 @@ from deployer.errors import NotDeployedError, UsageError
 from deployer.settings import Settings
 
 
-@click.command("push-image")
+@click.command("push-image", short_help="Build and push images; roll nothing.")
 @click.argument("services", nargs=-1, metavar="[SERVICE...]")
 @click.option("--no-create", is_flag=True, help="Do not create a missing ECR repository (exit 4).")
 @common

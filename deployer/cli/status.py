@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 5
 
 
-@click.command()
+@click.command(short_help="Show what runs, whether it is healthy, why not.")
 @click.option("--watch", is_flag=True, help=f"Again every {WATCH_SECONDS} seconds, until Ctrl-C.")
 @click.option("--check", is_flag=True, help="Exit 5 if it is deployed but not healthy.")
 @common

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deployer.plan import Plan
 
 
-@click.command()
+@click.command(short_help="Make the account match deploy.yaml.")
 @waiting
 @click.option("--no-wait", is_flag=True, help="Return once AWS has accepted everything.")
 @click.option("--image", "images", multiple=True, metavar="SERVICE=REF", help="Deploy an image that exists already.")
@@ -51,7 +51,7 @@ def up(
         return _carry_out(session, plan, yes=yes, timeout=timeout, parallel=parallel, wait=not no_wait)
 
 
-@click.command()
+@click.command(short_help="Show what `up` would do and why.")
 @click.option("--image", "images", multiple=True, metavar="SERVICE=REF", help="Plan with an image that exists already.")
 @click.option("--no-build", is_flag=True, help="Plan with the images recorded last.")
 @click.option("--delete-data", is_flag=True, help="Plan the replacement of what holds data, too.")
