@@ -1,0 +1,86 @@
+"""Counts, never clocks: what a run may cost. The speeds are in `benchmarks/`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.whole.project import ROOT, Project
+
+SERVICES = 50
+FRONTS = 10  # so many of them behind a load balancer of their own
+
+
+def loaded_modules(args: list[str], folder: Path) -> set[str]:
+    script = (
+        "import sys, os\n"
+        "import deployer.cli as cli\n"
+        "cli.os._exit = lambda code: None\n"  # `main` leaves by os._exit; here it may return
+        f"sys.argv = ['deployer', *{args!r}]\n"
+        "cli.main()\n"
+        "print('\\n'.join(sys.modules), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    return set(done.stderr.splitlines())
+
+
+@pytest.mark.parametrize("args", [["--help"], ["up", "--help"], ["validate"], ["schema"]], ids=" ".join)
+def test_what_needs_no_account_loads_neither_boto3_nor_docker(args: list[str], tmp_path: Path) -> None:
+    (tmp_path / "deploy.yaml").write_text((ROOT / "deploy.yaml").read_text())
+    modules = loaded_modules(args, tmp_path)
+    assert "deployer.cli" in modules
+    assert not modules & {"boto3", "botocore", "docker", "requests"}
+
+
+def test_a_second_up_asks_little_and_changes_nothing(project: Project) -> None:
+    project.up().ended(0)
+    second = project.up().ended(0)
+    assert second.mutations == []
+    assert len(second.calls) <= 30, [str(call) for call in second.calls]
+
+
+def large(folder: Path) -> None:
+    services = []
+    for number in range(SERVICES):
+        services.append(f"  s{number}:\n    image: registry.invalid/app@sha256:{number:064x}\n")
+        if number < FRONTS:
+            services.append("    port: 8080\n    load_balancer: internal\n")
+    (folder / "deploy.yaml").write_text("name: large\nregion: us-east-1\nservices:\n" + "".join(services))
+
+
+def test_reading_fifty_services_takes_few_calls(project: Project) -> None:
+    large(project.folder)
+    project.run("up").ended(0)
+    second = project.run("up").ended(0)
+    assert second.mutations == []
+    assert len(second.calls) <= 25 + SERVICES // 5, sorted(str(call) for call in second.calls)
+
+
+def test_up_of_fifty_services_stays_below_250_mb(project: Project) -> None:
+    large(project.folder)
+    script = (
+        "import resource, runpy, sys, os\n"
+        "import deployer.cli as cli\n"
+        "leave = cli.os._exit\n"
+        "def measured(code):\n"
+        "    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "    print(f'peak {peak}', file=sys.stderr, flush=True)\n"
+        "    leave(code)\n"
+        "cli.os._exit = measured\n"
+        "sys.argv = ['deployer', 'up', '--quiet']\n"
+        "cli.main()\n"
+    )
+    environment = {**project.cloud.env(), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], cwd=project.folder, env=environment, capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    kibibytes = int(done.stderr.rpartition("peak ")[2])
+    assert 20_000 < kibibytes < 250 * 1000
+    records = json.loads((project.folder / ".deployer" / "large.json").read_text())["records"]
+    assert len(records) > SERVICES * 8
