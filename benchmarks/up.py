@@ -24,8 +24,9 @@ import boto3
 
 from deployer import config as configuration
 from deployer import plan as planning
-from deployer.apply import Apply, Event
+from deployer.apply import Apply
 from deployer.cli.session import Session, opened, patient
+from deployer.events import Event
 from deployer.resource import Resource
 from deployer.settings import Settings
 from tests.cloud import Cloud

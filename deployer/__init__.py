@@ -18,10 +18,11 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
                 place: where it stands)
     resource    Resource, Ref, resolve: what a type is; `resources/`: the types
     plan        wanted × recorded → Plan; pure
-    apply       the five actions around the graph walk (walk), with patience (patience)
+    apply       the five actions around the graph walk (walk), with patience (patience); making: creates, once only;
+                prepare: what comes before the account is touched; events: what a run tells
     refresh     what of the record still exists; what in the account carries our tags
     recover     a lost record, made again from tags
-    state       State, Record; atomic save, lock, guards
+    state       State, Record; atomic save, guards; lock: one run at a time
     aws         clients, identity, tags, names, partition; AWS's errors told apart
     image       Docker: context hash (context), build, push, digest
     status      what runs, whether it is healthy, and why not

@@ -6,55 +6,22 @@ The engine prints nothing: it tells `listen` what happens.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from deployer import aws as door
 from deployer import plan as planning
 from deployer.aws import Aws
-from deployer.errors import DeployerError, Interrupted, RolloutError
+from deployer.errors import DeployerError, Interrupted, RolloutError, StateError
+from deployer.events import Event, Listen, Outcome
+from deployer.making import Maker, replaced_by
 from deployer.patience import Patience, delays
 from deployer.plan import Action, Plan, Step
-from deployer.resource import TYPES, Made, Ref, Resource
+from deployer.resource import TYPES, Ref, Resource
 from deployer.state import Record, State
 from deployer.walk import Wait, Walk
-
-LOOKS = (0.0, 0.5, 1.0, 2.0)  # seconds: what was made a moment ago may not be listed yet
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something happened to `key`; `seconds` since its step began."""
-
-    event: Literal["started", "progress", "done", "failed"]
-    key: str
-    type: str
-    action: str
-    seconds: float
-    message: str = ""
-
-
-Listen = Callable[[Event], None]
-
-
-@dataclass
-class Outcome:
-    """What was done. `failures` are causes only: what they held up is in `skipped`. `left`: removals for which
-    services that nobody waited for would have had to be settled; the next run makes them."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    failures: dict[str, DeployerError] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-    interrupted: bool = False
-    left: int = 0
-
-    @property
-    def ok(self) -> bool:
-        return not (self.failures or self.skipped or self.interrupted)
 
 
 class Apply:
@@ -79,23 +46,27 @@ class Apply:
         self.outcome = Outcome()
         self._began: dict[str, float] = {}
         self._actions: dict[str, Action] = {}
-        self._once: Aws | None = None
+        self._maker: Maker | None = None
         self._unsettled = False
+        self._stands_on: dict[str, list[str]] = {}
+        self._turn = threading.Lock()
 
     def run(self, plan: Plan) -> Outcome:
         """Carries out the plan; failures are in the outcome, one for each cause."""
         for step in plan.steps:
+            self._stands_on[step.key] = sorted(step.resource.needs()) if step.resource else []
             if step.action is Action.CREATE:
                 self.state.forget(step.key)
         self.state.save()
-        self._once = self.aws.once() if any(map(_makes, plan.steps)) else None
+        if any(step.action is not Action.KEEP for step in plan.steps):
+            self._maker = Maker(self.aws, self.aws.once(), self.state, self.patience, self._call)
         self._pass(plan.steps, {step.key: self._needs(step, plan) for step in plan.steps}, self._grow)
         if self.outcome.ok and self._unsettled:
-            self.outcome.left = len(self._removals(plan))
+            self.outcome.left = sum(step.action is Action.DELETE for step in self._removals(plan))
         elif self.outcome.ok:
             records = {step.key: step.record for step in plan.removals if step.record}
             going = planning.dependents(records | self._replaced(plan))
-            steps = [step for step in self._removals(plan) if step.action is Action.DELETE]
+            steps = [step for step in self._removals(plan) if step.action is Action.DELETE and self.state.get(step.key)]
             keys = {step.key for step in steps}
             self._pass(steps, {step.key: going[step.key] & keys for step in steps}, self._shrink)
             self.outcome.counts["unchanged"] += sum(step.action is Action.KEEP for step in plan.removals)
@@ -138,6 +109,8 @@ class Apply:
             self._failed(key, error)
         self.outcome.skipped += walk.skipped
         self.outcome.interrupted = self.outcome.interrupted or (self.patience.stop.is_set() and bool(walk.skipped))
+        if any(isinstance(error, StateError) for error in walk.failed.values()):
+            self.outcome.interrupted = False  # it was not the user who stopped it
 
     def _failed(self, key: str, error: BaseException) -> None:
         if isinstance(error, Interrupted):
@@ -176,7 +149,7 @@ class Apply:
         return record.id if ref.output == "id" else record.outputs[ref.output]
 
     def _kept(self, step: Step) -> None:
-        needs = self._depends_on(step.resource)
+        needs = self._stands_on[step.key]
         if step.record and step.record.depends_on != needs:
             self.state.put(step.record.but(depends_on=needs))
         self.outcome.counts["unchanged"] += 1
@@ -185,8 +158,9 @@ class Apply:
         if step.record is not None:
             old = step.record.but(key=self._former_key(step.key))
             self.state.rename(step.record, old.key)
-            if resource.delete_first:
-                self._remove_now(old)
+        if resource.delete_first:  # also what an interrupted run has set aside
+            for former in replaced_by(self.state, resource).values():
+                self._remove_now(former)
         return self._create(resource)
 
     def _former_key(self, key: str) -> str:
@@ -194,41 +168,15 @@ class Apply:
         return f"{key}~{max(marks, default=0) + 1}"
 
     def _create(self, resource: Resource) -> Wait | None:
-        record = Record(resource.key, resource.type, None, "creating", resource.inputs, {}, self._depends_on(resource))
+        needs = self._stands_on[resource.key]
+        record = Record(resource.key, resource.type, None, "creating", resource.inputs, {}, needs)
         self.state.put(record)
-        made = self._make(resource)
+        assert self._maker is not None  # there is one wherever a step changes something
+        made = self._maker.make(resource, self._progress(resource))
         record = record.but(id=made.id, outputs=made.outputs, status="unfinished")
         self.state.put(record)
         self._call(resource, lambda: resource.configure(self.aws, made.id))
         return self._configured(resource, record)
-
-    def _make(self, resource: Resource) -> Made:
-        """Creates without ever repeating blindly: after a lost answer, what it made is found by its tags."""
-        once = self._once or self.aws.once()
-        if resource.look_first and (id := self._call(resource, lambda: resource.find(self.aws))):
-            return self._adopt(resource, id)
-
-        def recover(kind: door.Fault, error: Exception) -> Made | None:
-            if kind == "lost":
-                return self._find_lost(resource)
-            if door.code(error) in resource.exists_on and (id := resource.find(self.aws)):
-                return self._adopt(resource, id)
-            return None
-
-        return self.patience.attempt(
-            lambda: resource.create(once), resource.retry_on, recover, self._progress(resource)
-        )
-
-    def _find_lost(self, resource: Resource) -> Made | None:
-        for pause in LOOKS:
-            self.patience.sleep(pause)
-            if id := self._call(resource, lambda: resource.find(self.aws)):
-                return self._adopt(resource, id)
-        return None
-
-    def _adopt(self, resource: Resource, id: str) -> Made:
-        outputs = self._call(resource, lambda: resource.read(self.aws, [id])).get(id)
-        return Made(id, outputs or {})
 
     def _update(self, resource: Resource, record: Record) -> Wait | None:
         id = record.id
@@ -238,7 +186,7 @@ class Apply:
         self._call(resource, lambda: resource.update(self.aws, id, old))
         if resource.fingerprint != old.fingerprint:
             self._call(resource, lambda: resource.tag(self.aws, id))
-        return self._configured(resource, record.but(inputs=resource.inputs, depends_on=self._depends_on(resource)))
+        return self._configured(resource, record.but(inputs=resource.inputs, depends_on=self._stands_on[resource.key]))
 
     def _configured(self, resource: Resource, record: Record) -> Wait | None:
         record = record.but(status="made")
@@ -278,17 +226,13 @@ class Apply:
         self.outcome.counts["unchanged" if action is Action.KEEP else f"{action}d"] += 1
         self._tell("done", key)
 
-    @staticmethod
-    def _depends_on(resource: Resource | None) -> list[str]:
-        return sorted(resource.needs()) if resource else []
-
     # Shrinking.
 
     def _shrink(self, step: Step) -> Wait | None:
         record = step.record
         assert record is not None
         self._tell("started", step.key, step.reason)
-        if step.gone or record.id is None:
+        if step.gone or record.id is None or self._let_go(record):
             self._gone(step.key)
             return None
         resource = self._begin_removal(record)
@@ -300,6 +244,15 @@ class Apply:
             return awaited
 
         return Wait(poll)
+
+    def _let_go(self, record: Record) -> bool:
+        """Forgets a former revision whose content has come back: another record means the same object."""
+        with self._turn:
+            same = [one for one in self.state.records.values() if (one.base, one.id) == (record.base, record.id)]
+            if len(same) < 2:
+                return False
+            self.state.drop(record.key)
+            return True
 
     def _begin_removal(self, record: Record) -> Resource:
         resource = TYPES[record.type].recorded(record.name, record.inputs)
@@ -332,26 +285,6 @@ class Apply:
         seconds = time.monotonic() - self._began.get(key, time.monotonic())
         action = self._actions.get(key, Action.KEEP)
         self.listen(Event(event, key, key.partition(".")[0], action.value, round(seconds, 3), message))
-
-
-def prepare(plan: Plan, aws: Aws, state: State, progress: Callable[[str, str], None], parallel: int = 4) -> None:
-    """Does everything that needs no change in the account: builds images, checks references. Raises the first error."""
-
-    def one(step: Step) -> None:
-        if step.resource is None or step.action is Action.KEEP:
-            return
-        known = step.resource.resolved(lambda ref: planning.known(ref, state.records, plan))
-        known.prepare(aws, lambda text: progress(step.key, text))
-
-    pool = ThreadPoolExecutor(parallel)
-    try:
-        list(pool.map(one, plan.steps))
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _makes(step: Step) -> bool:
-    return step.action is not Action.KEEP
 
 
 def _ing(action: Action) -> str:

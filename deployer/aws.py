@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,8 +12,9 @@ from typing import Any, Literal
 import boto3
 import botocore.exceptions as faults
 from botocore.config import Config as ClientConfig
+from botocore.parsers import ResponseParserError
 
-from deployer.errors import AwsError, DeployerError, UsageError
+from deployer.errors import AwsError, DeployerError, ForeignError, UsageError
 from deployer.resource import Found
 
 SERVICES = ("ec2", "elbv2", "iam", "ecs", "ecr", "logs", "secretsmanager")
@@ -100,12 +102,12 @@ class Aws:
         return Found(tags["deployer:key"], id, tags.get("deployer:id", ""), tags.get("deployer:inputs", ""))
 
     def claim(self, key: str, id: str, tags: dict[str, str]) -> str:
-        """`id`, if these tags say that it is this stack's own. Raises AwsError naming both owners otherwise."""
+        """`id`, if these tags say that it is this stack's own. Raises ForeignError naming both owners otherwise."""
         if self.owns(tags) and tags.get("deployer:key", key) == key:
             return id
         owner = tags.get("deployer:id")
         whose = f"stack {tags.get('deployer:stack')} with id {owner}" if owner else "nobody that deployer knows"
-        raise AwsError(
+        raise ForeignError(
             f"{key}: {id} exists already and belongs to {whose}; this stack, {self.stack}, has id {self.stack_id}.",
             "Remove it if it is yours to remove, or choose another `name:` in deploy.yaml.",
         )
@@ -192,8 +194,10 @@ def connect(
         sts = client(session, "sts", place, 3, 4)
         identity = sts.get_caller_identity()
         caller = identity["Account"]
-    except (faults.ProfileNotFound, faults.ConfigNotFound, faults.InvalidRegionError) as error:
-        raise UsageError(f"AWS configuration: {error}", "See `aws configure list-profiles`.") from error
+    except (faults.InvalidRegionError, faults.UnknownRegionError) as error:
+        raise UsageError(f"{place} is no AWS region.", "Write one such as us-east-1.") from error
+    except (faults.ProfileNotFound, faults.ConfigNotFound) as error:
+        raise UsageError(f"AWS configuration: {error}.", "See `aws configure list-profiles`.") from error
     except (
         faults.NoCredentialsError,
         faults.PartialCredentialsError,
@@ -266,14 +270,10 @@ def explain(error: BaseException, doing: str) -> DeployerError:
     """Any error of botocore's as one of ours: what was being done, AWS's code and words, what to do next."""
     if isinstance(error, DeployerError):
         return error
-    if isinstance(error, faults.ClientError):
-        return AwsError(
-            f"{doing}: AWS said {code(error) or 'nothing'}: {said(error).rstrip('.')}.",
-            _hint(error),
-            code(error),
-            said(error),
-        )
-    if isinstance(error, faults.ResponseParserError | faults.UnknownServiceError | ValueError | KeyError):
+    if isinstance(error, faults.ClientError) and not _is_page(error):
+        words = " ".join(said(error).split()).rstrip(".")
+        return AwsError(f"{doing}: AWS said {code(error)}: {words}.", _hint(error), code(error), said(error))
+    if _is_page(error) or isinstance(error, ResponseParserError | faults.UnknownServiceError | ValueError | KeyError):
         return nonsense(doing)
     if isinstance(error, faults.NoCredentialsError | faults.CredentialRetrievalError):
         return AwsError(f"{doing}: {error}.", "Sign in again; everything done so far is recorded.")
@@ -283,6 +283,15 @@ def explain(error: BaseException, doing: str) -> DeployerError:
             "Check the network and AWS_ENDPOINT_URL, then run the command again: it goes on from here.",
         )
     return AwsError(f"{doing}: {str(error).rstrip('.')}.", "Run again with --verbose for the details.")
+
+
+def _is_page(error: BaseException) -> bool:
+    """What came is no error of AWS's, or not even of the shape that botocore takes apart: a web page, some JSON."""
+    if isinstance(error, faults.ClientError):
+        return code(error) in ("", "301", "302", "307", "308", "404", "405")
+    frames = list(traceback.walk_tb(error.__traceback__))
+    within = frames and str(frames[-1][0].f_globals.get("__name__")).startswith("botocore.")
+    return bool(within) and isinstance(error, AttributeError | TypeError)
 
 
 def _hint(error: faults.ClientError) -> str:

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deployer import report
-from deployer.apply import Event, Outcome
+from deployer.events import Event, Outcome
 from deployer.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ class Console:
         self.hear(Event("progress", key, key.partition(".")[0], "prepare", 0.0, text))
 
     def hear(self, event: Event) -> None:
+        """Whoever read this may have gone (rich then ends the thread): what has begun goes on unseen."""
+        with contextlib.suppress(OSError, SystemExit):
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         """Printing takes the terminal's own lock, under which it may ask for the tree: never both locks at once."""
         if self.settings.json:
             with self._lock:

@@ -7,6 +7,7 @@
     │   └── LockedError      another run holds the stack                                             exit 3
     ├── NotDeployedError     there is no such stack                                                  exit 4
     ├── AwsError             AWS refused; `code` is AWS's own                                        exit 1
+    │   └── ForeignError     what stands in the way belongs to somebody else                         exit 1
     ├── ImageError           Docker or a registry refused                                            exit 1
     ├── RolloutError         a service did not become healthy, or was rolled back                    exit 1
     └── Interrupted          stopped by the user; everything made is recorded                        exit 130
@@ -14,7 +15,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+# Escape sequences, control characters but tab and newline, and what turns the direction of writing.
+CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """Without control characters: what others have written must not steer the terminal."""
+    return CONTROL.sub("", text)
 
 
 class DeployerError(Exception):
@@ -24,7 +34,7 @@ class DeployerError(Exception):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
+        self.message = harmless(message)
         self.hint = hint
 
 
@@ -79,6 +89,10 @@ class AwsError(DeployerError):
         super().__init__(message, hint)
         self.code = code
         self.said = said
+
+
+class ForeignError(AwsError):
+    """What stands in the way belongs to another stack, or to nobody that we know."""
 
 
 class ImageError(DeployerError):

@@ -200,10 +200,11 @@ def _removals(
         if key in held:
             steps.append(Step(Action.KEEP, key, held_because(record), record=record))
             continue
-        routine = record.base in wanted and bool(TYPES[record.type].revisions)
+        former = record.base in wanted and bool(TYPES[record.type].revisions)
+        routine = former or not TYPES[record.type].own_object
         reason = "gone already" if key in missing else "no longer wanted"
         if record.base in wanted:
-            reason = "a former revision" if routine else "replaced"
+            reason = "a former revision" if former else "replaced"
         steps.append(Step(Action.DELETE, key, reason, record=record, routine=routine, gone=key in missing))
     return steps
 

@@ -57,23 +57,22 @@ def _seeded(aws: Aws, state: State, found: list[Found], wanted: Callable[[], lis
 
 def _record(aws: Aws, state: State, resource: Resource, found: list[Found]) -> None:
     concrete = resource.resolved(lambda ref: _known(state, ref))
-    if any(isinstance(value, Unknown) for value in _flat(concrete.inputs)):
-        return
+    known = not any(isinstance(value, Unknown) for value in _flat(concrete.inputs))  # else what it stands on is gone
     try:
-        matching = [one for one in found if one.fingerprint == concrete.fingerprint]
-        id = matching[-1].id if matching else (found[-1].id if found else concrete.find(aws))
+        matching = [one for one in found if known and one.fingerprint == concrete.fingerprint]
+        id = (matching or found)[-1].id if found else (concrete.find(aws) if known else None)
         if id is None:
             return
         outputs = type(resource).read(aws, [id])[id]
     except Exception as error:
         raise door.explain(error, f"Looking for {resource.key}") from error
-    status, inputs = _status(concrete, found, bool(matching))
+    status, inputs = _status(concrete, found, bool(matching)) if known else ("unfinished", {})
     needs = sorted(resource.needs())
     state.observe(Record(resource.key, resource.type, id, status, inputs, outputs or {}, needs))
     former = [one for one in found if one.id != id]
     for number, one in enumerate(former, start=1):
         key = f"{resource.key}~{number}"
-        state.observe(Record(key, resource.type, one.id, "ready", concrete.inputs, {}, needs))
+        state.observe(Record(key, resource.type, one.id, "ready", concrete.inputs if known else {}, {}, needs))
 
 
 def _status(concrete: Resource, found: list[Found], matches: bool) -> tuple[Status, dict[str, object]]:

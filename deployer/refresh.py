@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from deployer import aws as door
 from deployer.aws import Aws
-from deployer.errors import DeployerError
-from deployer.resource import TYPES, Found, Outputs
+from deployer.errors import DeployerError, ForeignError, StateError
+from deployer.resource import TYPES, Found, Outputs, Resource
 from deployer.state import Record, State
+
+LISTED_AFTER = 5.0  # seconds after which AWS lists what it has made
 
 
 def refresh(aws: Aws, state: State, parallel: int = 16) -> frozenset[str]:
@@ -20,26 +23,53 @@ def refresh(aws: Aws, state: State, parallel: int = 16) -> frozenset[str]:
     """
     records = state.records
     begun = [record for record in records.values() if record.id is None]
+    until = min(state.touched, time.time()) + LISTED_AFTER
     with ThreadPoolExecutor(parallel) as pool:
-        looked = list(pool.map(lambda record: _look(aws, record), begun))
+        looked = list(pool.map(lambda record: _look(aws, record, records, until), begun))
     for record, id in zip(begun, looked, strict=True):
         if id is None:
             state.forget(record.key)
         else:
             state.observe(record.but(id=id, status="unfinished"))
+            for former in records.values():
+                same = former.base == record.key != former.key and former.id == id
+                if same and not TYPES[record.type].revisions:
+                    state.forget(former.key)  # it was set aside, and is wanted again
     return _read(aws, state, parallel)
 
 
-def _look(aws: Aws, record: Record) -> str | None:
+def _look(aws: Aws, record: Record, records: Mapping[str, Record], until: float) -> str | None:
+    """Looks again until `until`: what was made a moment ago may not be listed yet."""
+    resource = TYPES[record.type].recorded(record.name, record.inputs)
     try:
-        return TYPES[record.type].recorded(record.name, record.inputs).find(aws)
+        while (id := find(aws, resource, records)) is None and time.time() < until:
+            time.sleep(0.5)
+        return id
+    except ForeignError:  # its creation was refused
+        return None
     except Exception as error:
         raise door.explain(error, f"Looking for {record.key}, whose creation was cut off") from error
+
+
+def find(aws: Aws, resource: Resource, records: Mapping[str, Record]) -> str | None:
+    """The id of this very object. One that was set aside may be just like it: it is meant only if there is no other."""
+    aside = {record.id for key, record in records.items() if record.base == resource.key != key}
+    id = resource.find(aws)
+    if id not in aside:
+        return id
+    this = (resource.key, resource.fingerprint)
+    others = (one.id for one in resource.scan(aws) if (one.key, one.fingerprint) == this)
+    return next((other for other in others if other not in aside), id)
 
 
 def _read(aws: Aws, state: State, parallel: int) -> frozenset[str]:
     by_type: dict[str, list[Record]] = {}
     for record in state.records.values():
+        if record.type not in TYPES:
+            raise StateError(
+                f"{state.path} records {record.key}, a type that this deployer does not know.",
+                "Use the deployer that made it, or a newer one.",
+            )
         by_type.setdefault(record.type, []).append(record)
     with ThreadPoolExecutor(parallel) as pool:
         reads = {type: pool.submit(read_type, aws, type, records) for type, records in by_type.items()}
@@ -64,7 +94,8 @@ def read_type(aws: Aws, type: str, records: Iterable[Record]) -> dict[str, Outpu
 
 
 def scan(aws: Aws, parallel: int = 16) -> list[Found]:
-    """Everything in the account that carries the stack's tags, whatever the state says."""
+    """Everything in the account that carries the stack's tags, whatever the state says; by key, of one key as scanned
+    (revisions: the newest last)."""
     with ThreadPoolExecutor(parallel) as pool:
         futures = [(name, pool.submit(type.scan, aws)) for name, type in TYPES.items()]
         found: list[Found] = []
@@ -75,4 +106,4 @@ def scan(aws: Aws, parallel: int = 16) -> list[Found]:
                 raise
             except Exception as error:
                 raise door.explain(error, f"Looking for {name} resources tagged {aws.stack}") from error
-    return sorted(found)
+    return sorted(found, key=lambda one: one.key)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 from rich.console import Console as Terminal
 from rich.text import Text
 
+from deployer.errors import harmless
 from deployer.plan import Action, Change, Plan, Step
 from deployer.resource import Unknown
 from deployer.settings import Settings
@@ -21,12 +20,11 @@ if TYPE_CHECKING:
 
 STYLES = {Action.CREATE: ("+", "green"), Action.UPDATE: ("~", "yellow"), Action.REPLACE: ("±", "magenta"),
           Action.DELETE: ("-", "red"), Action.KEEP: ("=", "dim")}  # fmt: skip
-CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def plain(text: str) -> str:
-    """On one line and without control characters: what others have written must not steer the terminal."""
-    return CONTROL.sub("", text.replace("\n", " "))
+    """On one line and without control characters."""
+    return harmless(" ".join(text.splitlines()))
 
 
 def terminal(settings: Settings, file: IO[str]) -> Terminal:
@@ -111,8 +109,7 @@ def jsonable(value: Any) -> Any:
     return [jsonable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def records_text(path: Path) -> None:
-    data = json.loads(path.read_text("utf-8"))
+def records_text(data: dict[str, Any]) -> None:
     click.echo(f"{data['stack']}  id {data['id']}  account {data['account']}  {data['region']}")
     width = max((len(record["key"]) for record in data["records"]), default=0)
     for record in data["records"]:

@@ -131,6 +131,7 @@ class Resource:
     holds_data: ClassVar[bool] = False
     holds_dependents: ClassVar[bool] = True  # others wait until it is usable, not just made
     revisions: ClassVar[int] = 0  # a change makes a new revision; so many former ones are kept
+    own_object: ClassVar[bool] = True  # else its removal changes nothing in the account
 
     name: str
     depends_on: tuple[str, ...] = ()
@@ -220,7 +221,8 @@ class Resource:
 
     def find(self, aws: Aws) -> str | None:
         """The id of this very object: after an interrupted create, a lost answer, or a lost state."""
-        return next((found.id for found in self.scan(aws) if found.key == self.key), None)
+        same = (one for one in self.scan(aws) if (one.key, one.fingerprint) == (self.key, self.fingerprint))
+        return next((one.id for one in same), None)  # what it replaces carries the same key
 
     def tag(self, aws: Aws, id: str) -> None:
         """Renews the object's tags after an update; nothing where AWS has no tags."""

@@ -1,4 +1,4 @@
-"""The record of what was created: one JSON file per stack, saved atomically after every change, and its lock.
+"""The record of what was created: one JSON file per stack, saved atomically after every change.
 
 A save costs one write and one fsync; saves that wait at the same moment share one (group commit).
 """
@@ -6,21 +6,15 @@ A save costs one write and one fsync; saves that wait at the same moment share o
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
-import getpass
 import json
 import os
 import secrets
-import socket
 import threading
-import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from deployer.errors import LockedError, StateError
+from deployer.errors import StateError
 
 FORMAT = 1
 # creating: the call may or may not have reached AWS · unfinished: exists, not configured to the end
@@ -57,14 +51,9 @@ class Record:
     @property
     def sound(self) -> bool:
         """Whether `State` can have written this."""
-        texts = [self.key, self.type, "" if self.id is None else self.id]
-        return (
-            all(isinstance(text, str) for text in texts)
-            and self.status in get_args(Status)
-            and isinstance(self.inputs, dict)
-            and isinstance(self.outputs, dict)
-            and isinstance(self.depends_on, list)
-        )
+        kinds = {"key": str, "type": str, "id": str | None, "inputs": dict, "outputs": dict, "depends_on": list}
+        fits = all(isinstance(getattr(self, name), kind) for name, kind in kinds.items())
+        return fits and self.status in get_args(Status)
 
     def but(self, **changes: Any) -> Record:
         return replace(self, **changes)
@@ -80,6 +69,7 @@ class State:
         self.region = region
         self.id = id or secrets.token_hex(6)
         self.saved = id is not None
+        self.touched = 0.0  # when the file was last written before this run, in seconds since the epoch
         self._records: dict[str, Record] = {}
         self._texts: dict[str, str] = {}
         self._version = self._written = 0
@@ -90,7 +80,7 @@ class State:
     def open(cls, path: Path, stack: str, account: str, region: str) -> State:
         """The stack's state, or an empty one with a new id. Raises StateError, and leaves the file as it was,
         when it is damaged, of a newer format, of another stack, or of another account or region."""
-        data = _load(path)
+        data = read(path)
         if data is None:
             return cls(path, stack, account, region)
         for what, here in (("stack", stack), ("account", account), ("region", region)):
@@ -104,6 +94,7 @@ class State:
         for item in data["records"]:
             state._remember(Record(**item))
         state._written = state._version
+        state.touched = path.stat().st_mtime
         return state
 
     @property
@@ -140,9 +131,10 @@ class State:
             self._remember(record)
 
     def forget(self, key: str) -> None:
+        """Takes over that something is gone; saved with the next change."""
         with self._memory:
-            self._records.pop(key, None)
             self._texts.pop(key, None)
+            self._version += self._records.pop(key, None) is not None
 
     def _remember(self, record: Record) -> None:
         self._records[record.key] = record
@@ -183,15 +175,16 @@ class State:
             self.saved = False
 
 
-def _load(path: Path) -> dict[str, Any] | None:
+def read(path: Path) -> dict[str, Any] | None:
+    """The file's content, None if there is no file. Raises StateError when it cannot be what `State` has written."""
     advice = "Restore it from a copy, or move it away and run `deployer state rebuild`."
     try:
         data: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise StateError(f"Reading {path}: {error.strerror}.", "Mend the permissions and run again.") from error
-    except ValueError as error:
+        raise StateError(f"Reading {path}: {error.strerror}.", "Mend that, or move it away, and run again.") from error
+    except (ValueError, RecursionError) as error:
         raise StateError(f"{path} is not a valid state file ({error}); it was left as it is.", advice) from error
     version = data.get("format") if isinstance(data, dict) else None
     if isinstance(version, int) and version > FORMAT:
@@ -202,13 +195,12 @@ def _load(path: Path) -> dict[str, Any] | None:
     wanted = {"stack": str, "id": str, "account": str, "region": str, "records": list}
     if version != FORMAT or not all(isinstance(data.get(name), kind) for name, kind in wanted.items()):
         raise StateError(f"{path} is not a valid state file; it was left as it is.", advice)
-    for item in data["records"]:
-        try:
-            sound = Record(**item).sound
-        except TypeError:
-            sound = False
-        if not sound:
-            raise StateError(f"{path} holds a record that makes no sense; it was left as it is.", advice)
+    try:
+        sound = all(Record(**item).sound for item in data["records"])
+    except TypeError:
+        sound = False
+    if not sound:
+        raise StateError(f"{path} holds a record that makes no sense; it was left as it is.", advice)
     return data
 
 
@@ -232,77 +224,3 @@ def _unsaved(path: Path, error: OSError, record: Record | None) -> str:
     if record:
         message += f"\nThis record could not be saved:\n{json.dumps(asdict(record), sort_keys=True, indent=1)}"
     return message
-
-
-@contextlib.contextmanager
-def lock(path: Path, command: str) -> Iterator[None]:
-    """Holds the stack for this process. The kernel releases the lock when its owner dies, so it is never stale.
-
-    `path` is the state file's; raises LockedError saying who holds it, StateError if it cannot be made.
-    """
-    file = path.with_suffix(".lock")
-    descriptor = _take(file)
-    try:
-        who = {
-            "command": command,
-            "user": _user(),
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
-        }
-        try:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(who).encode(), 0)
-        except OSError as error:
-            raise _unkept(file, error) from error
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            file.unlink()
-        os.close(descriptor)
-
-
-def _take(file: Path) -> int:
-    while True:
-        try:
-            file.parent.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise _unkept(file, error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(descriptor, 4096, 0)
-            os.close(descriptor)
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise StateError(f"Locking {file}: {error.strerror}.") from error
-            raise LockedError(
-                f"Another run holds this stack: {_holder(holder)}.", "Wait for it, or stop it; the lock goes with it."
-            ) from error
-        # The former holder may have removed the file between our open and our flock.
-        with contextlib.suppress(FileNotFoundError):
-            if os.fstat(descriptor).st_ino == os.stat(file).st_ino:
-                return descriptor
-        os.close(descriptor)
-
-
-def _unkept(file: Path, error: OSError) -> StateError:
-    return StateError(
-        f"The state cannot be kept in {file.parent}: {error.strerror}. Nothing was changed.",
-        "Make room, or make the directory writable, or run from one that is.",
-    )
-
-
-def _holder(text: bytes) -> str:
-    try:
-        who = json.loads(text)
-        return "`{command}` by {user} on {host}, pid {pid}, since {since}".format(**who)
-    except (ValueError, KeyError, TypeError):
-        return "it is just starting"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return str(os.getuid())

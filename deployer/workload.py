@@ -49,13 +49,15 @@ def workload(member: Member, recorded: Mapping[str, Record]) -> list[Resource]:
 
 
 def image_parts(member: Member, recorded: Mapping[str, Record]) -> list[Resource]:
-    """The image last, and before it the repository if it is one that is built here."""
+    """The image last, and before it the repository if it is one that is built here, or was: another image that is
+    chosen for one run (`--image`) takes away none of those that were pushed."""
     service, name = member.service, member.name
     platform = "linux/arm64" if service.architecture == "arm64" else "linux/amd64"
+    repository = Repository(name=name, kms_key=member.config.kms_key)
     reference = member.place.images.get(name) or service.image
     if reference:
-        return [PublicImage(name=name, reference=reference, platform=platform)]
-    repository = Repository(name=name, kms_key=member.config.kms_key)
+        kept = [repository] if service.build and repository.key in recorded else []
+        return [*kept, PublicImage(name=name, reference=reference, platform=platform)]
     how, content = _content(member, platform, recorded)
     built = BuiltImage(name=name, repository=repository.ref(), uri=repository.ref("uri"), content=content, build=how)
     return [repository, built]
@@ -95,9 +97,10 @@ def _execution_statements(member: Member, log: LogGroup, images: list[Resource])
 
 
 def _repository_arn(member: Member, images: list[Resource]) -> Any:
-    if isinstance(images[0], Repository):
+    picture = images[-1]
+    if isinstance(picture, BuiltImage):
         return images[0].ref("arn")
-    match = ECR.match(images[-1].inputs["reference"])
+    match = ECR.match(picture.inputs["reference"])
     if not match:
         return None
     account, region, repository = match.groups()

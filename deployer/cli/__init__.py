@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from deployer import __version__
-from deployer.errors import DeployerError
+from deployer.errors import DeployerError, harmless
 
 COMMANDS = {
     "up": "up", "plan": "up", "status": "status", "down": "down", "push-image": "push_image",
@@ -44,6 +44,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """The console script: exit codes and error texts of CONTRACT section 1."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  None when it was closed from the start
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     try:
         code = cli.main(standalone_mode=False)
         _leave(code if isinstance(code, int) else 0)
@@ -70,7 +72,7 @@ def _report(error: Exception) -> None:
         _say(error.message, error.hint)
     else:
         _say(
-            f"Something unexpected went wrong: {type(error).__name__}: {error}.",
+            f"Something unexpected went wrong: {type(error).__name__}: {harmless(str(error))}.",
             "Nothing is lost: what was made is recorded. Run again with --verbose and report what it prints.",
         )
     if "--verbose" in sys.argv:

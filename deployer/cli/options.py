@@ -16,19 +16,13 @@ from deployer.settings import Settings
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Duration(click.ParamType[float]):
-    """`90`, `90s`, `20m`, `1h30m`: seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, int | float):
-            return float(value)
-        match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", str(value))
-        if not match or not any(match.groups()):
-            self.fail(f"{value!r} is not a duration; write 90s, 20m or 1h.", param, ctx)
-        hours, minutes, seconds = (int(group or 0) for group in match.groups())
-        return float(hours * 3600 + minutes * 60 + seconds)
+def duration(value: str | float) -> float:
+    """`90`, `90s`, `20m`, `1h30m`: seconds. Raises click's BadParameter."""
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", str(value))
+    if not match or not any(match.groups()):
+        raise click.BadParameter(f"{value!r} is not a duration; write 90s, 20m or 1h.")
+    hours, minutes, seconds = (int(group or 0) for group in match.groups())
+    return float(hours * 3600 + minutes * 60 + seconds)
 
 
 def common(command: F) -> F:
@@ -76,7 +70,7 @@ def waiting(command: F) -> F:
     options = [
         click.option("-y", "--yes", is_flag=True, help="Answer yes to every question."),
         click.option("--plan", "plan_only", is_flag=True, help="Show what would be done; change nothing."),
-        click.option("--timeout", type=Duration(), default=1200, metavar="DURATION",
+        click.option("--timeout", type=duration, default="20m", metavar="DURATION",
                      help="For the whole command's waiting, e.g. 90s, 20m.  [default: 20m]"),
         click.option("--parallel", type=click.IntRange(1, 64), default=16, show_default=True, metavar="N",
                      help="Steps at the same time."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import click
 
@@ -19,9 +20,10 @@ def push_image(settings: Settings, services: tuple[str, ...], no_create: bool) -
     """Build and push images, all built services' by default; services are not rolled."""
     from deployer import plan as planning
     from deployer import stack
-    from deployer.apply import Apply, prepare
+    from deployer.apply import Apply
     from deployer.cli.session import load, named, opened, patient
     from deployer.console import Console
+    from deployer.prepare import prepare
 
     config = load(settings).config
     named(config, list(services))
@@ -41,10 +43,11 @@ def push_image(settings: Settings, services: tuple[str, ...], no_create: bool) -
                 f"{config.stack} has no repository for all of that yet.", "Leave --no-create away."
             )
         console = Console(settings, config.stack)
-        with console.live():
-            prepare(plan, session.aws, session.state, console.preparing)
-        with patient(1200) as patience, console.live():
-            outcome = Apply(session.aws, session.state, patience, listen=console.hear).run(plan)
+        progress = Console(replace(settings, json=False), config.stack)  # standard output is one document
+        with progress.live():
+            prepare(plan, session.aws, session.state, progress.preparing)
+        with patient(1200) as patience, progress.live():
+            outcome = Apply(session.aws, session.state, patience, listen=progress.hear).run(plan)
         if not outcome.ok:
             return console.finish(outcome, {})
         references = {name: session.state.records[f"image.{name}"].id for name in names}

@@ -17,11 +17,12 @@ from deployer import refresh, stack
 from deployer import resources as _types  # noqa: F401  makes every resource type known
 from deployer.config import Config
 from deployer.errors import DeployerError, UsageError
+from deployer.lock import lock
 from deployer.patience import Patience
 from deployer.place import Place
 from deployer.resource import Found, Resource
 from deployer.settings import Settings
-from deployer.state import State, lock
+from deployer.state import State
 
 
 @dataclass

@@ -19,16 +19,18 @@ def state() -> None:
 def show(settings: Settings) -> int:
     """Print the record."""
     from deployer.cli.session import load, state_path
+    from deployer.state import read
 
     path = state_path(settings, load(settings).config.stack)
-    if not path.exists():
+    data = read(path)
+    if data is None:
         raise NotDeployedError(f"There is no record: {path}.", "`deployer up` makes one.")
     if settings.json:
         click.echo(path.read_text("utf-8"), nl=False)
         return 0
     from deployer import report
 
-    report.records_text(path)
+    report.records_text(data)
     return 0
 
 
@@ -57,7 +59,7 @@ def rebuild(settings: Settings) -> int:
 def unlock(settings: Settings) -> int:
     """Break a dead lock. A lock dies with its owner, so a live one is never broken (exit 3)."""
     from deployer.cli.session import load, state_path
-    from deployer.state import lock
+    from deployer.lock import lock
 
     path = state_path(settings, load(settings).config.stack)
     with lock(path, "state unlock"):

@@ -113,10 +113,11 @@ def _show(session: Session, plan: Plan) -> int:
 
 
 def _carry_out(session: Session, plan: Plan, *, yes: bool, timeout: float, parallel: int, wait: bool) -> int:
-    from deployer.apply import Apply, prepare
+    from deployer.apply import Apply
     from deployer.cli.questions import agree
     from deployer.cli.session import patient
     from deployer.console import Console
+    from deployer.prepare import prepare
 
     console = Console(session.settings, session.config.stack)
     if not plan.idle:

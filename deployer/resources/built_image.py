@@ -22,6 +22,7 @@ class BuiltImage(Resource):
     replace_on = frozenset({"repository", "uri", "content"})
     look_first = True  # the same content may have been pushed already
     revisions = 5
+    own_object = False
 
     repository: str
     uri: str

@@ -19,6 +19,7 @@ class Listener(ElbResource):
 
     type = "listener"
     replace_on = frozenset({"load_balancer"})
+    look_first = True  # the same port with the same settings answers with what exists
     exists_on = ("DuplicateListener",)
     retry_on = (
         Retry("LoadBalancerNotFound"), Retry("TargetGroupNotFound"),

@@ -19,6 +19,7 @@ class PublicImage(Resource):
     type = "pin"
     replace_on = frozenset({"reference", "platform"})
     revisions = 5
+    own_object = False
 
     reference: str
     platform: str

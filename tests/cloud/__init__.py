@@ -8,7 +8,7 @@ server.py       the HTTP server: moto's application with a record, faults and la
 calls.py        which AWS call a request is; the record of calls
 faults.py       errors, cut connections, killed clients, on demand
 tempo.py        how long things take, and the one lock
-corrections.py  installs the files that make moto stricter: ec2.py, elb.py, iam.py, taskdefs.py, ecs.py, ecr.py
+corrections.py  installs the files that make moto stricter: ec2.py, elb.py, iam.py, logs.py, taskdefs.py, ecs.py, ecr.py
 services.py     a service and its checks; tasks.py: its deployments and tasks
 scheduler.py    plays the ECS scheduler: tasks, targets, deployments, events, the circuit breaker
 registry.py     a real image registry with TLS and a password, for ecr.py

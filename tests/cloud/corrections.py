@@ -11,9 +11,9 @@ def load(registry: Any = None) -> Any:
     """moto's application, with the corrections in it. `TEMPO` and the lock govern it from here on."""
     from moto.server import DomainDispatcherApplication, create_backend_app
 
-    from . import ec2, ecr, ecs, elb, iam, scheduler, taskdefs
+    from . import ec2, ecr, ecs, elb, iam, logs, scheduler, taskdefs
 
-    for part in (ec2, elb, iam, taskdefs, ecs):
+    for part in (ec2, elb, iam, logs, taskdefs, ecs):
         part.install()
     ecr.install(registry)
     scheduler.SCHEDULER.start()

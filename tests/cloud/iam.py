@@ -1,7 +1,8 @@
-"""IAM: a role's trust must be a policy document."""
+"""IAM: a role's trust must be a policy document; AWS's own policies are read once."""
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -20,6 +21,14 @@ def check(document: str) -> None:
 
 def install() -> None:
     create, update = IAMBackend.create_role, IAMBackend.update_assume_role_policy
+    read, known = IAMBackend._init_aws_policies, {}
+
+    def init_aws_policies(self: IAMBackend) -> list[Any]:
+        """moto reads the 1600 policies of AWS anew at each reset, twice."""
+        key = (self.account_id, self.partition)
+        if key not in known:
+            known[key] = read(self)
+        return [copy.copy(policy) for policy in known[key]]
 
     def create_role(
         self: IAMBackend, role_name: str, assume_role_policy_document: str, *rest: Any, **named: Any
@@ -31,5 +40,6 @@ def install() -> None:
         check(assume_role_policy)
         update(self, role_name, assume_role_policy)
 
+    IAMBackend._init_aws_policies = init_aws_policies
     IAMBackend.create_role = create_role
     IAMBackend.update_assume_role_policy = update_assume_role_policy

@@ -1,0 +1,82 @@
+"""`python -m tests.whole.warm`: for each order on standard input a child that runs `deployer`.
+
+The child is a process like any other, and dies of the same signals; it only need not import boto3 and read its service
+descriptions again. Answers each order with its exit code.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+
+def warm_up() -> None:
+    import boto3
+    from botocore.loaders import JSONFileLoader
+
+    import deployer.apply
+    import deployer.cli
+    import deployer.cli.session
+    import deployer.console
+    import deployer.prepare
+    import deployer.recover
+    import deployer.refresh
+    import deployer.status
+    import deployer.template
+    from deployer.aws import SERVICES, client
+
+    for command in deployer.cli.COMMANDS:
+        deployer.cli.cli.get_command(None, command)  # type: ignore[arg-type]
+    deployer.refresh.LISTED_AFTER = 0.0  # this cloud lists at once what it has made
+    load, kept = JSONFileLoader.load_file, {}
+
+    def load_file(self: Any, path: str) -> Any:
+        if path not in kept:
+            kept[path] = load(self, path)
+        return kept[path]
+
+    JSONFileLoader.load_file = load_file
+    session = boto3.Session("none", "none", region_name="us-east-1")
+    for service in ("sts", *SERVICES):
+        client(session, service, "us-east-1", 1, 1)
+    gc.collect()
+    gc.freeze()
+
+
+def become(order: dict[str, Any]) -> None:
+    """Does not return."""
+    signal.alarm(order["seconds"])
+    for number, (name, mode) in enumerate([(os.devnull, os.O_RDONLY), (order["stdout"], os.O_WRONLY),
+                                           (order["stderr"], os.O_WRONLY)]):  # fmt: skip
+        descriptor = os.open(name, mode | (os.O_CREAT | os.O_TRUNC if number else 0), 0o600)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(order["env"])
+    os.chdir(order["cwd"])
+    sys.argv = ["deployer", *order["args"]]
+    import deployer.cli
+
+    deployer.cli.main()
+
+
+def main() -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    warm_up()
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            try:
+                become(json.loads(line))
+            finally:
+                os._exit(99)
+        print(json.dumps({"code": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
