@@ -196,7 +196,7 @@ def connect(
         caller = identity["Account"]
     except (faults.InvalidRegionError, faults.UnknownRegionError) as error:
         raise UsageError(f"{place} is no AWS region.", "Write one such as us-east-1.") from error
-    except (faults.ProfileNotFound, faults.ConfigNotFound) as error:
+    except (faults.ProfileNotFound, faults.ConfigNotFound, faults.ConfigParseError) as error:
         raise UsageError(f"AWS configuration: {error}.", "See `aws configure list-profiles`.") from error
     except (
         faults.NoCredentialsError,

@@ -41,8 +41,8 @@ class Console:
         self.began = time.monotonic()
         self.terminal = report.terminal(settings, sys.stderr)
         self._running: dict[str, tuple[float, str, str]] = {}
-        self._live: Live | None = None
         self._lock = threading.Lock()
+        self._screen = threading.Lock()  # taken before the other: drawing asks for what is running
 
     @property
     def lively(self) -> bool:
@@ -57,22 +57,32 @@ class Console:
         if not self.lively:
             yield
             return
-        with Live(get_renderable=self._tree, console=self.terminal, refresh_per_second=8, transient=True) as live:
-            self._live = live
-            yield
-        self._live = None
+        over = threading.Event()
+        with Live(get_renderable=self._tree, console=self.terminal, auto_refresh=False, transient=True) as live:
+            drawing = threading.Thread(target=self._draw, args=(live, over), daemon=True)
+            drawing.start()
+            try:
+                yield
+            finally:
+                over.set()
+                drawing.join()
+
+    def _draw(self, live: Live, over: threading.Event) -> None:
+        """rich itself would draw while another thread prints, and leave pieces of the tree behind."""
+        while not over.wait(1 / 8):
+            with self._screen:
+                live.refresh()
 
     def preparing(self, key: str, text: str) -> None:
         """Progress of what happens before the account is touched."""
         self.hear(Event("progress", key, key.partition(".")[0], "prepare", 0.0, text))
 
     def hear(self, event: Event) -> None:
-        """Whoever read this may have gone (rich then ends the thread): what has begun goes on unseen."""
-        with contextlib.suppress(OSError, SystemExit):
+        """Whoever read this may have gone: the run goes on unseen."""
+        with contextlib.suppress(OSError):
             self._show(event)
 
     def _show(self, event: Event) -> None:
-        """Printing takes the terminal's own lock, under which it may ask for the tree: never both locks at once."""
         if self.settings.json:
             with self._lock:
                 click.echo(json.dumps({name: value for name, value in vars(event).items() if value != ""}))
@@ -100,8 +110,9 @@ class Console:
             self._print(Text.assemble(("· ", "dim"), f"{event.key} ", (report.plain(event.message), "dim")))
 
     def _print(self, text: Text) -> None:
-        self.terminal.print(text, soft_wrap=not self.lively, overflow="ellipsis" if self.lively else None,
-                            no_wrap=self.lively)  # fmt: skip
+        with self._screen:
+            self.terminal.print(text, soft_wrap=not self.lively, overflow="ellipsis" if self.lively else None,
+                                no_wrap=self.lively)  # fmt: skip
 
     def _tree(self) -> Group:
         rows = Table.grid(padding=(0, 1))

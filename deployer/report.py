@@ -27,11 +27,19 @@ def plain(text: str) -> str:
     return harmless(" ".join(text.splitlines()))
 
 
+class Lasting(Terminal):
+    """Whoever read this may have gone: rich would end the program, here the run goes on unseen."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 def terminal(settings: Settings, file: IO[str]) -> Terminal:
     """A rich console that honours NO_COLOR and --no-color, and prints nothing but text where there is no terminal."""
     bare = not settings.color or bool(os.environ.get("NO_COLOR"))
-    return Terminal(file=file, no_color=bare, highlight=False, emoji=False, markup=False,
-                    width=None if file.isatty() else 10_000)  # fmt: skip
+    # force_terminal: FORCE_COLOR, which many CI systems set, would else make rich draw the live tree into a pipe.
+    return Lasting(file=file, no_color=bare, highlight=False, emoji=False, markup=False, force_terminal=file.isatty(),
+                   width=None if file.isatty() else 10_000)  # fmt: skip
 
 
 def plan_text(session: Session, plan: Plan) -> None:

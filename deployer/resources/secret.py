@@ -44,7 +44,10 @@ class Secret(Resource):
         return value
 
     def prepare(self, aws: Aws, progress: object) -> None:
-        self._value()
+        """A value that is stored already need not be there again."""
+        unset = self.from_env and not os.environ.get(self.from_env)
+        if unset and (self.mark is None or self.find(aws) is None):
+            self._value()
 
     def secret_name(self, aws: Aws) -> str:
         return f"{aws.stack}/{self.name}"

@@ -8,6 +8,8 @@ from deployer.aws import Aws, ignoring, tag_dict
 from deployer.resource import Made
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
 
+EVERYTHING = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SecurityGroup(Ec2Resource):
@@ -35,6 +37,11 @@ class SecurityGroup(Ec2Resource):
             TagSpecifications=self.tagged(aws),
         )
         return Made(group["GroupId"], {})
+
+    def configure(self, aws: Aws, id: str) -> None:
+        """AWS lets a new group reach everything. Its rules may not be listed yet, so this one is revoked unseen."""
+        with ignoring("InvalidPermission.NotFound"):
+            aws.ec2.revoke_security_group_egress(GroupId=id, IpPermissions=[EVERYTHING])
 
     def find(self, aws: Aws) -> str | None:
         """A name is unique in its VPC."""
