@@ -49,13 +49,15 @@ class Apply:
         self._maker: Maker | None = None
         self._unsettled = False
         self._stands_on: dict[str, list[str]] = {}
+        self._lost: set[str] = set()
         self._turn = threading.Lock()
 
     def run(self, plan: Plan) -> Outcome:
         """Carries out the plan; failures are in the outcome, one for each cause."""
         for step in plan.steps:
             self._stands_on[step.key] = sorted(step.resource.needs()) if step.resource else []
-            if step.action is Action.CREATE:
+            if step.action is Action.CREATE and step.record:
+                self._lost.add(step.key)  # seen as gone, which a list may be wrong about
                 self.state.forget(step.key)
         self.state.save()
         if any(step.action is not Action.KEEP for step in plan.steps):
@@ -172,7 +174,7 @@ class Apply:
         record = Record(resource.key, resource.type, None, "creating", resource.inputs, {}, needs)
         self.state.put(record)
         assert self._maker is not None  # there is one wherever a step changes something
-        made = self._maker.make(resource, self._progress(resource))
+        made = self._maker.make(resource, self._progress(resource), look=resource.key in self._lost)
         record = record.but(id=made.id, outputs=made.outputs, status="unfinished")
         self.state.put(record)
         self._call(resource, lambda: resource.configure(self.aws, made.id))

@@ -46,7 +46,6 @@ class Aws:
     account: str
     region: str
     partition: str
-    dns_suffix: str
     attempts: int = 8
     connections: int = 32
     extra_tags: dict[str, str] = field(default_factory=dict)
@@ -71,7 +70,6 @@ class Aws:
             self.account,
             self.region,
             self.partition,
-            self.dns_suffix,
             1,
             self.connections,
             self.extra_tags,
@@ -220,16 +218,7 @@ def connect(
             "Nothing was changed.",
             "Choose another AWS_PROFILE, or correct `account:`.",
         )
-    suffix = _dns_suffix(session, partition)
-    return Aws(
-        session, stack, stack_id, caller, place, partition, suffix, connections=connections, extra_tags=tags or {}
-    )
-
-
-def _dns_suffix(session: Any, partition: str) -> str:
-    """ECR, for one, answers under the partition's own suffix (botocore's data/partitions.json)."""
-    resolver = session._session.get_component("endpoint_resolver")
-    return str(resolver.get_partition_dns_suffix(partition))
+    return Aws(session, stack, stack_id, caller, place, partition, connections=connections, extra_tags=tags or {})
 
 
 # Errors.

@@ -13,7 +13,7 @@ from deployer.refresh import find
 from deployer.resource import Made, Resource
 from deployer.state import Record, State
 
-LOOKS = (0.0, 0.5, 1.0, 2.0)  # seconds: what was made a moment ago may not be listed yet
+LOOKS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds: what was made a moment ago may not be listed yet
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,11 @@ class Maker:
     patience: Patience
     call: Callable[[Resource, Callable[[], Any]], Any]
 
-    def make(self, resource: Resource, progress: Callable[[str], None]) -> Made:
-        """Exactly one object, however often the answer was lost. Raises what AWS refused for good."""
-        if resource.look_first and (id := self._find(resource)):
+    def make(self, resource: Resource, progress: Callable[[str], None], look: bool = False) -> Made:
+        """Exactly one object, however often the answer was lost; `look` first if there may be one already.
+
+        Raises what AWS refused for good."""
+        if (look or resource.look_first) and (id := self._find(resource)):
             return self._adopt(resource, id)
 
         def recover(kind: door.Fault, error: Exception) -> Made | None:

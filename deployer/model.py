@@ -38,7 +38,7 @@ Phrase = Annotated[Text, Made(as_text, TEXT)]
 Phrases = Annotated[tuple[Phrase, ...], Short(as_words, {"type": "string"})]
 Account = Annotated[str, Pattern(r"[0-9]{12}", "an account number of 12 digits")]
 Region = Annotated[str, Pattern(r"[a-z]{2,4}(-[a-z]+)+-[1-9][0-9]?", "an AWS region such as us-east-1")]
-KeyArn = Annotated[str, Pattern(ARN.format("kms", "(key|alias)/.+"), "the ARN of a KMS key (arn:aws:kms:...)")]
+KeyArn = Annotated[str, Pattern(ARN.format("kms", "key/.+"), "the ARN of a KMS key (arn:aws:kms:...:key/...)")]
 CertificateArn = Annotated[str, Pattern(
     ARN.format("acm", "certificate/.+"), "the ARN of an ACM certificate (arn:aws:acm:...)"
 )]  # fmt: skip
@@ -48,6 +48,9 @@ SecretArn = Annotated[str, Pattern(
 Tag = Annotated[str, Pattern(
     r"(?![aA][wW][sS]:|deployer:)[\w .:/=+@-]+", "a tag: up to 128 letters, digits, spaces or .:/=+@_-, "
     "not starting with aws: or deployer:", 1, 128, key=True
+)]  # fmt: skip
+TagValue = Annotated[str, Pattern(
+    r"(?![aA][wW][sS]:)[\w .:/=+@-]*", "up to 256 letters, digits, spaces or .:/=+@_-, not starting with aws:", 0, 256
 )]  # fmt: skip
 Directory = Annotated[str, Pattern(r"/[^:\s]+", "an absolute path such as /tmp, without options")]
 Directories = Annotated[tuple[Directory, ...], Short(as_list, {"type": "string"})]
@@ -280,7 +283,7 @@ class File(Model):
     """Values which only the containers see."""
     services: dict[Name, Service]
     """The containers, each with its image or build."""
-    tags: dict[Tag, Annotated[str, Pattern(".*", "text of up to 256 characters", 0, 256)]] = {}
+    tags: dict[Tag, TagValue] = {}
     """Extra tags for every resource."""
 
 

@@ -73,7 +73,9 @@ def _flow_log(config: Config, place: Place) -> list[Resource]:
 def _subnet(name: str, cidr: str, zone: str, table: str) -> list[Resource]:
     subnet = Subnet(name=name, vpc_id=VPC, cidr=cidr, zone=zone)
     table_id = to(f"route-table.{table}")
-    return [subnet, RouteTableAssociation(name=name, table_id=table_id, subnet_id=subnet.ref())]
+    # A subnet does not change over to a table that leads nowhere yet.
+    route = () if table == "public" else (f"route.{table}-out",)
+    return [subnet, RouteTableAssociation(name=name, table_id=table_id, subnet_id=subnet.ref(), depends_on=route)]
 
 
 def _route(table: str, gateway: Any = None, nat: Any = None) -> Route:
@@ -83,8 +85,8 @@ def _route(table: str, gateway: Any = None, nat: Any = None) -> Route:
 
 def _nat(letter: str, table: str) -> list[Resource]:
     """An address and a public gateway both need the internet gateway to be attached first."""
-    address = ElasticIp(name=letter, depends_on=("igw.main",))
     subnet = to(f"subnet.public-{letter}")
+    address = ElasticIp(name=letter, subnet_id=subnet, depends_on=("igw.main",))
     gateway = NatGateway(
         name=letter,
         subnet_id=subnet,

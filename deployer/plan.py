@@ -133,6 +133,8 @@ def decide(resource: Resource, record: Record | None, lookup: Any, missing: bool
         action, reason = Action.UPDATE, "was not finished"
     elif record.status == "deleting":
         action, reason = Action.UPDATE, "its removal was begun"
+    elif stray := wanted.strays(record.outputs):
+        action, reason = Action.UPDATE, stray
     elif not record.usable:
         reason = "not usable at the moment"
     return Step(action, resource.key, reason, changes, resource, record)

@@ -112,6 +112,9 @@ def _orphans(state: State, found: list[Found], resources: list[Resource]) -> Non
             below = sorted(key for key in keys if type_of(key) in needs.get(type, ()) and type_of(key) != type)
             key = one.key if state.get(one.key) is None else f"{one.key}~{len(state.records)}"
             state.observe(Record(key, type, one.id, "unfinished", {}, {}, below))
+            if type == "group":  # groups may refer to each other: their rules go first
+                rules = f"rules.{key.partition('.')[2]}"
+                state.observe(Record(rules, "rules", one.id, "unfinished", {}, {}, [key]))
 
 
 def type_of(key: str) -> str:

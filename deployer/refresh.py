@@ -35,7 +35,11 @@ def refresh(aws: Aws, state: State, parallel: int = 16) -> frozenset[str]:
                 same = former.base == record.key != former.key and former.id == id
                 if same and not TYPES[record.type].revisions:
                     state.forget(former.key)  # it was set aside, and is wanted again
-    return _read(aws, state, parallel)
+    missing = _read(aws, state, parallel)
+    while missing and time.time() < until:  # an empty answer so soon after a change proves nothing
+        time.sleep(0.5)
+        missing &= _read(aws, state, parallel)
+    return missing
 
 
 def _look(aws: Aws, record: Record, records: Mapping[str, Record], until: float) -> str | None:

@@ -214,6 +214,10 @@ class Resource:
         """The outputs of each object, None for what is gone; in as few calls as AWS allows."""
         raise NotImplementedError
 
+    def strays(self, outputs: Outputs) -> str:
+        """What in the account is not as the inputs say, in words, as far as `read` has looked; empty if nothing."""
+        return ""
+
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
         """Everything of this type that carries our tags; of the stack's name alone when its id is unknown."""

@@ -5,7 +5,6 @@ Names with an underscore are the stack's own parts; a service's name cannot hold
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 from deployer.balancing import balancing
@@ -17,7 +16,7 @@ from deployer.resources.cluster import Cluster
 from deployer.resources.log_group import LogGroup, insights
 from deployer.resources.secret import Secret
 from deployer.state import Record
-from deployer.workload import image_parts, workload
+from deployer.workload import image_parts, secret_mark, workload
 
 
 def build(config: Config, place: Place, recorded: Mapping[str, Record]) -> list[Resource]:
@@ -46,16 +45,9 @@ def _cluster(config: Config) -> list[Resource]:
 
 
 def _secret(config: Config, place: Place, name: str, recorded: Mapping[str, Record]) -> Secret:
-    secret, mark = config.secrets[name], None
-    if secret.from_env:
-        value, record = place.environ.get(secret.from_env), recorded.get(f"secret.{name}")
-        # Not set now, but stored already: it stays as it is.
-        mark = _mark(value, place.stack_id) if value else (record.inputs.get("mark") if record else None)
+    secret = config.secrets[name]
+    mark = secret_mark(config, place, name, recorded)
     return Secret(name=name, generate=secret.generate, from_env=secret.from_env, mark=mark, kms_key=config.kms_key)
-
-
-def _mark(value: str, salt: str) -> str:
-    return hashlib.scrypt(value.encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=6).hex()
 
 
 def outputs(config: Config, records: Mapping[str, Record]) -> dict[str, str]:

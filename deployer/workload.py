@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from deployer import image
 from deployer.access import task_rules
-from deployer.config import Reference, Text
+from deployer.config import Config, Reference, Text
 from deployer.errors import UsageError
-from deployer.place import VPC, Member, allow, listener_name, port_suffix, scheme
+from deployer.place import VPC, Member, Place, allow, listener_name, port_suffix, scheme
 from deployer.resource import Join, Ref, Resource, to
 from deployer.resources.built_image import BuiltImage
 from deployer.resources.iam_role import IamRole
@@ -23,7 +24,7 @@ from deployer.resources.service import Service
 from deployer.resources.task_definition import TaskDefinition
 from deployer.state import Record
 
-ECR = re.compile(r"^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
+ECR = re.compile(r"^(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
 PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 
 
@@ -35,7 +36,8 @@ def workload(member: Member, recorded: Mapping[str, Record]) -> list[Resource]:
     group = SecurityGroup(name=name, vpc_id=VPC, description=f"Tasks of {config.stack} {name}")
     execution = _role(member, "exec", "Starts the tasks of", _execution_statements(member, log, images))
     task = _role(member, "task", "What runs as", [])
-    definition = _task_definition(member, log, images[-1], execution, task)
+    marks = [secret_mark(config, member.place, ref.name, recorded) for ref in member.service.secrets.values()]
+    definition = _task_definition(member, log, images[-1], execution, task, sorted(filter(None, marks)))
     return [
         log,
         *images,
@@ -59,7 +61,14 @@ def image_parts(member: Member, recorded: Mapping[str, Record]) -> list[Resource
         kept = [repository] if service.build and repository.key in recorded else []
         return [*kept, PublicImage(name=name, reference=reference, platform=platform)]
     how, content = _content(member, platform, recorded)
-    built = BuiltImage(name=name, repository=repository.ref(), uri=repository.ref("uri"), content=content, build=how)
+    built = BuiltImage(
+        name=name,
+        repository=repository.ref(),
+        uri=repository.ref("uri"),
+        content=content,
+        kms_key=repository.kms_key,
+        build=how,
+    )
     return [repository, built]
 
 
@@ -107,6 +116,17 @@ def _repository_arn(member: Member, images: list[Resource]) -> Any:
     return f"arn:{member.place.partition}:ecr:{region}:{account}:repository/{repository}"
 
 
+def secret_mark(config: Config, place: Place, name: str, recorded: Mapping[str, Record]) -> str | None:
+    """Of a value from the environment: salted, slow and one-way. Not set now, but stored already: as it was."""
+    variable = config.secrets[name].from_env
+    if not variable:
+        return None
+    value, record = place.environ.get(variable), recorded.get(f"secret.{name}")
+    if not value:
+        return record.inputs.get("mark") if record else None
+    return hashlib.scrypt(value.encode(), salt=place.stack_id.encode(), n=2**14, r=8, p=1, dklen=6).hex()
+
+
 def _secret_arn(member: Member, name: str) -> Any:
     return member.config.secrets[name].arn or Ref(f"secret.{name}")
 
@@ -122,7 +142,7 @@ def _role(member: Member, kind: str, description: str, statements: list[dict[str
 
 
 def _task_definition(
-    member: Member, log: LogGroup, picture: Resource, execution: IamRole, task: IamRole
+    member: Member, log: LogGroup, picture: Resource, execution: IamRole, task: IamRole, marks: list[str]
 ) -> TaskDefinition:
     service = member.service
     return TaskDefinition(
@@ -138,6 +158,7 @@ def _task_definition(
         command=_texts(member, service.command),
         entrypoint=_texts(member, service.entrypoint),
         environment={name: _text(member, value) for name, value in service.environment.items()},
+        marks=marks,
         secrets={name: _secret_value(member, ref.name, ref.json_key) for name, ref in service.secrets.items()},
         user=service.user,
         read_only=service.read_only,

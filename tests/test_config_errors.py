@@ -24,7 +24,7 @@ AT_THE_TOP = [
     ("network: {nat: singel}", 'network.nat: must be none, single or per-zone, not "singel"; did you mean "single"?'),
     ("logs: {retention: 10}", "logs.retention: must be 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, "
      "1096, 1827, 2192, 2557, 2922, 3288 or 3653, not 10"),
-    ("kms_key: alias/mine", 'kms_key: must be the ARN of a KMS key (arn:aws:kms:...), not "alias/mine"'),
+    ("kms_key: alias/mine", 'kms_key: must be the ARN of a KMS key (arn:aws:kms:...:key/...), not "alias/mine"'),
     ("secrets: {a: {generate: 7}}", "secrets.a.generate: must be from 8 to 128, not 7"),
     ("secrets: {a: {from_env: A B}}", 'secrets.a.from_env: must be the name of an environment variable, not "A B"'),
     ("secrets: {a: {arn: x}}", 'secrets.a.arn: must be the ARN of a secret (arn:aws:secretsmanager:...), not "x"'),

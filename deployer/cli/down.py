@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -64,14 +65,20 @@ def _remove(session: Session, plan: Plan, timeout: float, parallel: int) -> int:
     return console.finish(outcome, {}, kept=kept, gone=not kept)
 
 
+PROVING = (0, 2, 4, 8, 16, 30)  # seconds between looks: lists still tell of what has just gone
+
+
 def _prove(session: Session, kept: list[str]) -> None:
     """Looks through the account once more, by tags. Raises DeployerError naming what is left."""
     from deployer import refresh
     from deployer.cli.session import found_summary
 
-    left = [one for one in refresh.scan(session.aws) if one.key not in kept]
-    if left:
-        raise DeployerError(
-            f"{len(left)} resources still carry the tags of {session.config.stack}: {found_summary(left)}.",
-            "Run `deployer state rebuild` and `deployer down` again.",
-        )
+    for pause in PROVING:
+        time.sleep(pause)
+        left = [one for one in refresh.scan(session.aws) if one.key not in kept]
+        if not left:
+            return
+    raise DeployerError(
+        f"{len(left)} resources still carry the tags of {session.config.stack}: {found_summary(left)}.",
+        "Move the record away, run `deployer state rebuild`, and `deployer down` again.",
+    )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import time
 from dataclasses import dataclass, field
 
 from deployer import image
 from deployer.aws import Aws, describe
 from deployer.errors import ImageError
 from deployer.resource import Made, Outputs, Progress, Resource, Unknown
+from deployer.resources.repository import Repository
 
 GONE = ("ImageNotFoundException", "RepositoryNotFoundException")
+CONFIRMING = 5  # looks, one a second
 READ_AT_MOST = 10  # ECR reads one repository a call; beyond so many an image is taken to be there with its repository
 
 
@@ -19,7 +22,7 @@ class BuiltImage(Resource):
     """Its id is `<repository uri>@<digest>`. `build` says how to make it; it is not recorded."""
 
     type = "image"
-    replace_on = frozenset({"repository", "uri", "content"})
+    replace_on = frozenset({"repository", "uri", "content", "kms_key"})
     look_first = True  # the same content may have been pushed already
     revisions = 5
     own_object = False
@@ -27,6 +30,7 @@ class BuiltImage(Resource):
     repository: str
     uri: str
     content: str
+    kms_key: str | None  # of the repository: another one makes it anew, and empty
     build: image.Build | None = field(default=None, compare=False, repr=False, metadata={"aside": True})
 
     @property
@@ -46,13 +50,21 @@ class BuiltImage(Resource):
     def create(self, aws: Aws) -> Made:
         self._build(lambda text: None)
         pushed = image.push(self.local, self.uri, self.content, lambda renew: _login(aws), lambda text: None)
-        confirmed = self._digest(aws)
+        confirmed = self._confirmed(aws)
         if confirmed != pushed:
             raise ImageError(
                 f"{self.key}: pushed {self.content} as {pushed}, but ECR has {confirmed or 'nothing'} under that tag.",
                 "Somebody else may push to this repository; run the command again.",
             )
         return Made(f"{self.uri}@{pushed}", {})
+
+    def _confirmed(self, aws: Aws) -> str | None:
+        """What was pushed a moment ago may not be listed yet."""
+        for _ in range(CONFIRMING):
+            if digest := self._digest(aws):
+                return digest
+            time.sleep(1)
+        return None
 
     def _digest(self, aws: Aws) -> str | None:
         items = describe(
@@ -70,8 +82,12 @@ class BuiltImage(Resource):
         by_repository: dict[str, list[str]] = {}
         for id in ids:
             by_repository.setdefault(id.partition("@")[0].partition("/")[2], []).append(id)
-        seen = set(ids) if len(by_repository) > READ_AT_MOST else set()
-        for repository, wanted in list(by_repository.items())[: 0 if seen else READ_AT_MOST]:
+        if len(by_repository) > READ_AT_MOST:
+            there = Repository.read(aws, sorted(by_repository))
+            seen = {id for repository, members in by_repository.items() if there[repository] for id in members}
+            return {id: {} if id in seen else None for id in ids}
+        seen = set()
+        for repository, wanted in by_repository.items():
             digests = [id.partition("@")[2] for id in wanted]
             present = {item["imageDigest"] for item in _describe(aws, repository, digests)}
             seen |= {id for id in wanted if id.partition("@")[2] in present}

@@ -18,12 +18,18 @@ class DefaultGroup(SecurityGroup):
     def create(self, aws: Aws) -> Made:
         """AWS has made it; identified by its parent."""
         if (id := self.find(aws)) is None:  # every VPC has one, but a new VPC's may not be listed at once
-            error = {"Code": "InvalidGroup.NotFound", "Message": f"{self.vpc_id} has no default group yet"}
-            unsuccessful([{"Error": error}], "DescribeSecurityGroups")
+            self._not_yet()
         return Made(str(id), {})
 
+    def _not_yet(self) -> None:
+        error = {"Code": "InvalidGroup.NotFound", "Message": f"{self.vpc_id} has no default group yet"}
+        unsuccessful([{"Error": error}], "DescribeSecurityGroups")
+
     def configure(self, aws: Aws, id: str) -> None:
-        for group in self.describe(aws, "group-id", [id]):
+        groups = list(self.describe(aws, "group-id", [id]))
+        if not groups:
+            self._not_yet()
+        for group in groups:
             if group["IpPermissions"]:
                 aws.ec2.revoke_security_group_ingress(GroupId=id, IpPermissions=group["IpPermissions"])
             if group["IpPermissionsEgress"]:

@@ -11,6 +11,8 @@ from deployer.resources.ec2 import NOT_YET, Ec2Resource
 
 @dataclass(frozen=True, kw_only=True)
 class ElasticIp(Ec2Resource):
+    """`subnet_id`: of its NAT gateway. Another subnet means another gateway, which needs an address of its own."""
+
     type = "eip"
     operation, listing, id_field, id_filter, tag_type = (
         "describe_addresses", "Addresses", "AllocationId", "allocation-id", "elastic-ip"
@@ -22,6 +24,10 @@ class ElasticIp(Ec2Resource):
         Retry("AuthFailure", "permission to access", 600),
         Retry("InvalidIPAddress.InUse", seconds=600),
     )
+
+    replace_on = frozenset({"subnet_id"})
+
+    subnet_id: str
 
     def create(self, aws: Aws) -> Made:
         address = aws.ec2.allocate_address(Domain="vpc", TagSpecifications=self.tagged(aws))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from deployer.aws import Aws, batches, ignoring, tag_dict, tag_list
+from deployer.aws import Aws, describe, ignoring, tag_dict, tag_list
 from deployer.resource import Found, Resource
+
+GONE = ("LoadBalancerNotFound", "TargetGroupNotFound", "ListenerNotFound")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +26,11 @@ class ElbResource(Resource):
 
 
 def tags_of(aws: Aws, arns: Iterable[str]) -> dict[str, dict[str, str]]:
-    tags = {}
-    for batch in batches(arns, 20):
-        for item in aws.elbv2.describe_tags(ResourceArns=batch)["TagDescriptions"]:
-            tags[item["ResourceArn"]] = tag_dict(item["Tags"])
-    return tags
+    """Without what has gone meanwhile."""
+    items = describe(
+        lambda batch: aws.elbv2.describe_tags(ResourceArns=batch)["TagDescriptions"], list(arns), 20, GONE
+    )
+    return {item["ResourceArn"]: tag_dict(item["Tags"]) for item in items}
 
 
 def found_among(aws: Aws, arns: list[str], type: str) -> list[Found]:

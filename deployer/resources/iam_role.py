@@ -74,13 +74,13 @@ class IamRole(Resource):
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
         pages = aws.iam.get_paginator("list_roles").paginate(PathPrefix=path(aws))
         seen = {role["RoleName"]: {"arn": role["Arn"]} for page in pages for role in page["Roles"]}
-        return {id: seen.get(id) for id in ids}
+        return {id: seen[id] if id in seen else _outputs(aws, id) for id in ids}
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
         pages = aws.iam.get_paginator("list_roles").paginate(PathPrefix=path(aws))
         names = [role["RoleName"] for page in pages for role in page["Roles"]]
-        found = [aws.found(name, _tags(aws, name)) for name in names]
+        found = [aws.found(name, _tags_if_there(aws, name)) for name in names]
         # Roles are global: another region's stack of the same name has its own.
         return [one for one in found if one and one.id.startswith(f"{aws.stack}-{aws.region}-")]
 
@@ -104,6 +104,14 @@ class IamRole(Resource):
             aws.iam.delete_role(RoleName=id)
 
 
+def _outputs(aws: Aws, name: str) -> Outputs | None:
+    """Asks for one that is not listed: the list may lag."""
+    with ignoring("NoSuchEntity"):
+        role = aws.iam.get_role(RoleName=name)["Role"]
+        return {"arn": role["Arn"]} if role["Path"] == path(aws) else None
+    return None
+
+
 def path(aws: Aws) -> str:
     return f"/deployer/{aws.stack}/"
 
@@ -111,3 +119,9 @@ def path(aws: Aws) -> str:
 def _tags(aws: Aws, name: str) -> dict[str, str]:
     pages = aws.iam.get_paginator("list_role_tags").paginate(RoleName=name)
     return tag_dict(tag for page in pages for tag in page["Tags"])
+
+
+def _tags_if_there(aws: Aws, name: str) -> dict[str, str]:
+    with ignoring("NoSuchEntity"):
+        return _tags(aws, name)
+    return {}

@@ -32,6 +32,8 @@ class InternetGateway(Ec2Resource):
     def delete(self, aws: Aws, id: str) -> None:
         """Detaching is refused while anything in the VPC still has a public address."""
         with ignoring("InvalidInternetGatewayID.NotFound"):
-            with ignoring("Gateway.NotAttached"):
-                aws.ec2.detach_internet_gateway(InternetGatewayId=id, VpcId=self.vpc_id)
+            for gateway in self.describe(aws, self.id_filter, [id]):
+                for attachment in gateway["Attachments"]:
+                    with ignoring("Gateway.NotAttached"):
+                        aws.ec2.detach_internet_gateway(InternetGatewayId=id, VpcId=attachment["VpcId"])
             aws.ec2.delete_internet_gateway(InternetGatewayId=id)

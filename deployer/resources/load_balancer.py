@@ -87,7 +87,7 @@ class LoadBalancer(ElbResource):
 
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring(GONE):
-            if (self.attributes or {}).get("deletion_protection.enabled") == "true":
+            if self.attributes is None or self.attributes.get("deletion_protection.enabled") == "true":
                 off = [{"Key": "deletion_protection.enabled", "Value": "false"}]
                 aws.elbv2.modify_load_balancer_attributes(LoadBalancerArn=id, Attributes=off)
             aws.elbv2.delete_load_balancer(LoadBalancerArn=id)

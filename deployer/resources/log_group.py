@@ -29,6 +29,8 @@ class LogGroup(Resource):
 
     def configure(self, aws: Aws, id: str) -> None:
         aws.logs.put_retention_policy(logGroupName=id, retentionInDays=self.retention)
+        if id == insights(aws.stack):
+            self.tag(aws, id)
 
     def update(self, aws: Aws, id: str, old: LogGroup) -> None:
         self.configure(aws, id)
@@ -44,13 +46,16 @@ class LogGroup(Resource):
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
-        found = [aws.found(name, _tags(aws, name)) for name in _names(aws)]
+        found = [aws.found(name, _tags_if_there(aws, name)) for name in _names(aws)]
         return [one for one in found if one]
 
     def find(self, aws: Aws) -> str | None:
         if self.group in _names(aws):  # not every endpoint refuses to list the tags of a group that is not there
             with ignoring("ResourceNotFoundException"):
-                return aws.claim(self.key, self.group, _tags(aws, self.group))
+                tags = _tags(aws, self.group)
+                if self.group == insights(aws.stack) and "deployer:id" not in tags:
+                    return self.group  # AWS leaves it behind a cluster of that name
+                return aws.claim(self.key, self.group, tags)
         return None
 
     def tag(self, aws: Aws, id: str) -> None:
@@ -86,3 +91,9 @@ def _arn(aws: Aws, name: str) -> str:
 
 def _tags(aws: Aws, name: str) -> dict[str, str]:
     return dict(aws.logs.list_tags_for_resource(resourceArn=_arn(aws, name))["tags"])
+
+
+def _tags_if_there(aws: Aws, name: str) -> dict[str, str]:
+    with ignoring("ResourceNotFoundException"):
+        return _tags(aws, name)
+    return {}

@@ -20,7 +20,6 @@ class NatGateway(Ec2Resource):
     # Deleted ones stay visible for about an hour; a failed one never recovers.
     gone_states = frozenset({"deleting", "deleted", "failed"})
     replace_on = frozenset({"subnet_id", "allocation_id"})
-    delete_first = True  # two cannot share an address
     retry_on = (*NOT_YET, Retry("Resource.AlreadyAssociated", seconds=300))
 
     subnet_id: str

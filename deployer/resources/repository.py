@@ -77,7 +77,7 @@ class Repository(Resource):
         pages = aws.ecr.get_paginator("describe_repositories").paginate()
         ours = [item for page in pages for item in page["repositories"]
                 if item["repositoryName"].startswith(f"{aws.stack}/")]  # fmt: skip
-        found = [aws.found(item["repositoryName"], _tags(aws, item["repositoryArn"])) for item in ours]
+        found = [aws.found(item["repositoryName"], _tags_if_there(aws, item["repositoryArn"])) for item in ours]
         return [one for one in found if one]
 
     def find(self, aws: Aws) -> str | None:
@@ -102,3 +102,9 @@ def _outputs(repository: dict[str, Any]) -> Outputs:
 
 def _tags(aws: Aws, arn: str) -> dict[str, str]:
     return tag_dict(aws.ecr.list_tags_for_resource(resourceArn=arn)["tags"])
+
+
+def _tags_if_there(aws: Aws, arn: str) -> dict[str, str]:
+    with ignoring(GONE):
+        return _tags(aws, arn)
+    return {}

@@ -49,8 +49,10 @@ class S3Endpoint(Ec2Resource):
         }
 
     def update(self, aws: Aws, id: str, old: S3Endpoint) -> None:
-        new, former = set(self.table_ids), set(old.table_ids or ())
-        changes = {"AddRouteTableIds": sorted(new - former), "RemoveRouteTableIds": sorted(former - new)}
+        """From what it is now: an interrupted run may have changed it, and a table is not added twice."""
+        new = set(self.table_ids)
+        now = {table for item in self.describe(aws, self.id_filter, [id]) for table in item["RouteTableIds"]}
+        changes = {"AddRouteTableIds": sorted(new - now), "RemoveRouteTableIds": sorted(now - new)}
         aws.ec2.modify_vpc_endpoint(
             VpcEndpointId=id,
             PolicyDocument=json.dumps(self._policy(aws)),

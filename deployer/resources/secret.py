@@ -6,6 +6,7 @@ import os
 import secrets as random
 import string
 from dataclasses import dataclass
+from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
 from deployer.errors import UsageError
@@ -20,7 +21,7 @@ class Secret(Resource):
     one-way, salted and slow hash, so that a changed value is noticed."""
 
     type = "secret"
-    exists_on = ("ResourceExistsException",)
+    exists_on = ("ResourceExistsException", "InvalidRequestException")
     # A deleted secret's name is free only after a while.
     retry_on = (
         Retry("InvalidRequestException", "scheduled for deletion"),
@@ -69,24 +70,31 @@ class Secret(Resource):
         if (self.from_env and self.mark != old.mark) or (self.generate and not old.generate):
             aws.secretsmanager.put_secret_value(SecretId=id, SecretString=self._value())
 
+    def configure(self, aws: Aws, id: str) -> None:
+        """One deleted in the console is only scheduled for deletion, and its name not free: it is restored."""
+        if "DeletedDate" in aws.secretsmanager.describe_secret(SecretId=id):
+            aws.secretsmanager.restore_secret(SecretId=id)
+            if self.from_env:
+                aws.secretsmanager.put_secret_value(SecretId=id, SecretString=self._value())
+
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
-        seen = {found.id for found in cls.scan(aws)}
-        return {id: {} if id in seen else None for id in ids}
+        """ListSecrets lags by up to five minutes (its own documentation): what it does not list is asked for."""
+        listed = {item["ARN"] for item in _listed(aws)}
+        return {id: {} if id in listed or _living(aws, id) else None for id in ids}
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
-        filters = [{"Key": "tag-value", "Values": [aws.stack_id or aws.stack]}]
-        pages = aws.secretsmanager.get_paginator("list_secrets").paginate(Filters=filters)
-        items = [item for page in pages for item in page["SecretList"]]
-        found = [aws.found(item["ARN"], tag_dict(item.get("Tags"))) for item in items]
-        return [one for one in found if one]
+        found = [aws.found(item["ARN"], tag_dict(item.get("Tags"))) for item in _listed(aws)]
+        return [one for one in found if one and _living(aws, one.id)]
 
     def find(self, aws: Aws) -> str | None:
+        """Also while it is scheduled for deletion, if it is ours."""
         with ignoring("ResourceNotFoundException"):
             secret = aws.secretsmanager.describe_secret(SecretId=self.secret_name(aws))
-            if "DeletedDate" not in secret:
-                return aws.claim(self.key, secret["ARN"], tag_dict(secret.get("Tags")))
+            tags = tag_dict(secret.get("Tags"))
+            if "DeletedDate" not in secret or aws.owns(tags):
+                return aws.claim(self.key, secret["ARN"], tags)
         return None
 
     def tag(self, aws: Aws, id: str) -> None:
@@ -95,3 +103,15 @@ class Secret(Resource):
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring("ResourceNotFoundException"):
             aws.secretsmanager.delete_secret(SecretId=id, ForceDeleteWithoutRecovery=True)
+
+
+def _listed(aws: Aws) -> list[dict[str, Any]]:
+    filters = [{"Key": "tag-value", "Values": [aws.stack_id or aws.stack]}]
+    pages = aws.secretsmanager.get_paginator("list_secrets").paginate(Filters=filters)
+    return [item for page in pages for item in page["SecretList"]]
+
+
+def _living(aws: Aws, id: str) -> bool:
+    with ignoring("ResourceNotFoundException"):
+        return "DeletedDate" not in aws.secretsmanager.describe_secret(SecretId=id)
+    return False

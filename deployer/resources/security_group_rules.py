@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.aws import Aws, ignoring, tag_list
-from deployer.resource import Made, Outputs, Resource, Retry
+from deployer.aws import Aws, batches, ignoring, tag_list
+from deployer.resource import Made, Outputs, Resource, Retry, digest
 from deployer.resources.ec2 import NOT_YET
 from deployer.resources.security_group import SecurityGroup
 
 Rule = dict[str, Any]
+Identity = tuple[str, int | str | None, str]
 
 
 def rule(direction: str, port: int | None, source: Any, description: str) -> Rule:
@@ -35,10 +37,14 @@ class SecurityGroupRules(Resource):
     rules: list[Rule]
 
     def create(self, aws: Aws) -> Made:
-        return Made(self.group_id, {})
+        return Made(self.group_id, _outputs(map(_identity, self.rules)))
+
+    def strays(self, outputs: Outputs) -> str:
+        wanted = _outputs(map(_identity, self.rules))
+        return "" if outputs == wanted else "the rules in the account are not these"
 
     def configure(self, aws: Aws, id: str) -> None:
-        present = _present(aws, id)
+        present = _present(aws, [id]).get(id, {})
         wanted = {_identity(rule): rule for rule in self.rules}
         for egress in (False, True):
             missing = [_permission(rule) for identity, rule in wanted.items()
@@ -57,7 +63,10 @@ class SecurityGroupRules(Resource):
 
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
-        return SecurityGroup.read(aws, ids)
+        """With a hash of the rules that stand there, by whomever."""
+        groups = SecurityGroup.read(aws, ids)
+        present = _present(aws, [id for id in ids if groups[id] is not None])
+        return {id: None if groups[id] is None else _outputs(present.get(id, ())) for id in ids}
 
     def find(self, aws: Aws) -> str | None:
         return self.group_id if self.read(aws, [self.group_id])[self.group_id] is not None else None
@@ -65,14 +74,14 @@ class SecurityGroupRules(Resource):
     def delete(self, aws: Aws, id: str) -> None:
         """Groups that refer to each other can only be deleted once the rules are gone."""
         with ignoring("InvalidGroup.NotFound"):
-            present = _present(aws, id)
+            present = _present(aws, [id]).get(id, {})
             for egress in (False, True):
                 ids = [rule_id for identity, rule_id in present.items() if (identity[0] == "egress") == egress]
                 if ids:
                     _revoke(aws, id, ids, egress)
 
 
-def _identity(rule: Rule) -> tuple[str, int | None, str]:
+def _identity(rule: Rule) -> Identity:
     """Two rules that differ only in their description are duplicates to AWS."""
     return rule["direction"], rule["port"], rule["source"]
 
@@ -88,23 +97,30 @@ def _permission(rule: Rule) -> dict[str, Any]:
     return {"IpProtocol": "tcp", "FromPort": rule["port"], "ToPort": rule["port"], **peers}
 
 
-def _present(aws: Aws, id: str) -> dict[tuple[Any, ...], str]:
-    """The group's rules as they are in the account: identity -> rule id."""
-    pages = aws.ec2.get_paginator("describe_security_group_rules").paginate(
-        Filters=[{"Name": "group-id", "Values": [id]}]
-    )
-    present: dict[tuple[Any, ...], str] = {}
-    for page in pages:
-        for item in page["SecurityGroupRules"]:
-            source = item.get("CidrIpv4") or item.get("ReferencedGroupInfo", {}).get("GroupId")
-            port: Any = item.get("FromPort")
-            if item["IpProtocol"] == "-1":
-                port = None
-            elif item["IpProtocol"] != "tcp" or port != item.get("ToPort"):
-                port = f"{item['IpProtocol']} {port}-{item.get('ToPort')}"
-            direction = "egress" if item["IsEgress"] else "ingress"
-            present[direction, port, source] = item["SecurityGroupRuleId"]
+def _outputs(identities: Iterable[Identity]) -> Outputs:
+    return {"rules": digest(sorted(map(repr, identities)), 12)}
+
+
+def _present(aws: Aws, ids: list[str]) -> dict[str, dict[Identity, str]]:
+    """The rules of these groups as they are in the account: group -> identity -> rule id."""
+    present: dict[str, dict[Identity, str]] = {}
+    paginator = aws.ec2.get_paginator("describe_security_group_rules")
+    for batch in batches(ids, 200):
+        for page in paginator.paginate(Filters=[{"Name": "group-id", "Values": batch}]):
+            for item in page["SecurityGroupRules"]:
+                present.setdefault(item["GroupId"], {})[_seen(item)] = item["SecurityGroupRuleId"]
     return present
+
+
+def _seen(item: dict[str, Any]) -> Identity:
+    """What AWS tells of a rule, in our own terms; anything that we never make is like none of ours."""
+    port: Any = item.get("FromPort")
+    if item["IpProtocol"] == "-1":
+        port = None
+    elif item["IpProtocol"] != "tcp" or port != item.get("ToPort"):
+        port = f"{item['IpProtocol']} {port}-{item.get('ToPort')}"
+    source = item.get("CidrIpv4") or item.get("ReferencedGroupInfo", {}).get("GroupId") or str(item.get("CidrIpv6"))
+    return "egress" if item["IsEgress"] else "ingress", port, source
 
 
 def _revoke(aws: Aws, id: str, rule_ids: list[str], egress: bool) -> None:

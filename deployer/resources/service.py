@@ -12,7 +12,8 @@ from deployer.resource import Found, Made, Outputs, Resource, Retry
 from deployer.resources.cluster import LINKED_ROLE
 
 UNSEEN_SECONDS = 15.0
-_SIGHT: dict[tuple[str, str], float] = {}  # since when a deployment is looked for; 0: it was seen
+_ASKED: dict[str, str] = {}  # service -> the deployment that this run has asked for
+_SIGHT: dict[str, float] = {}  # service -> when it was seen last, on the monotonic clock
 GONE = ("ServiceNotFoundException", "ClusterNotFoundException", "ServiceNotActiveException")
 
 
@@ -32,6 +33,7 @@ class Service(Resource):
         Retry("InvalidParameterException", "still Draining", 900),
         Retry("InvalidParameterException", "deployments are active", 900),
         Retry("InvalidParameterException", "security group"),
+        Retry("InvalidParameterException", "subnet"),
         Retry("ServiceNotActiveException", seconds=60),
     )
 
@@ -75,6 +77,7 @@ class Service(Resource):
         return settings
 
     def create(self, aws: Aws) -> Made:
+        _ASKED.pop(aws.arn("ecs", f"service/{self.cluster.rpartition('/')[2]}/{self.name}"), None)
         service = aws.ecs.create_service(
             cluster=self.cluster,
             serviceName=self.name,
@@ -82,6 +85,7 @@ class Service(Resource):
             tags=tag_list(aws.tags(self.key, self.fingerprint), "key", "value"),
             **self._settings(),
         )["service"]
+        _ask_for(service)
         return Made(service["serviceArn"], {})
 
     def update(self, aws: Aws, id: str, old: Service) -> None:
@@ -91,7 +95,21 @@ class Service(Resource):
             for service in describe_services(aws, [id])
             for deployment in service["deployments"]
         )
-        aws.ecs.update_service(cluster=self.cluster, service=id, forceNewDeployment=failed, **self._settings())
+        _ASKED.pop(id, None)
+        answer = aws.ecs.update_service(
+            cluster=self.cluster, service=id, forceNewDeployment=failed, **self._changed_settings(old)
+        )
+        _ask_for(answer["service"])
+
+    def _changed_settings(self, old: Service) -> dict[str, Any]:
+        """Network and load balancer only where they differ: each of them starts a deployment (API_UpdateService)."""
+        settings = self._settings()
+        if old != self:  # else an unfinished update, of which nothing is known
+            if (self.subnets, self.groups, self.public_ip) == (old.subnets, old.groups, old.public_ip):
+                del settings["networkConfiguration"]
+            if (self.target_group, self.port) == (old.target_group, old.port):
+                del settings["loadBalancers"]
+        return settings
 
     def pending(self, aws: Aws, id: str) -> str | None:
         """Raises RolloutError with ECS's reason: the deployment failed, was rolled back, or is no longer wanted."""
@@ -99,20 +117,28 @@ class Service(Resource):
         if not services:
             return "the service is not visible yet"
         service = services[0]
-        primary = next((one for one in service["deployments"] if one["status"] == "PRIMARY"), None)
-        mine = next((one for one in service["deployments"] if one["taskDefinition"] == self.task_definition), None)
-        if mine is None and not _lost_sight(id, self.task_definition):
+        mine = self._deployment(service)
+        if mine is None and not _lost_sight(service):
             return "the new deployment is not visible yet"
-        _SIGHT[id, self.task_definition] = 0.0
-        if mine and mine.get("rolloutState") == "FAILED":
-            raise self._failed(aws, service, mine.get("rolloutStateReason", ""))
-        if primary is None or mine is None or mine is not primary:
+        if mine is None or mine["status"] != "PRIMARY":
             raise self._failed(aws, service, _said_of_failure(service) or "another revision took its place")
-        running, desired = primary["runningCount"], primary["desiredCount"]
-        if primary.get("rolloutState") != "COMPLETED" or running < self.count:
-            return f"{running} of {desired} tasks running{self._network_note()}"
+        _SIGHT[id] = time.monotonic()
+        if mine.get("rolloutState") == "FAILED":
+            raise self._failed(aws, service, mine.get("rolloutStateReason", ""))
+        running, desired = mine["runningCount"], mine["desiredCount"]
+        if mine.get("rolloutState") != "COMPLETED" or running < self.count:
+            return f"{running} of {desired} tasks running{self._network_note()}{_last_words(service)}"
         healthy = self._healthy(aws)
         return None if healthy >= self.count else f"{healthy} of {self.count} targets healthy{self._network_note()}"
+
+    def _deployment(self, service: dict[str, Any]) -> dict[str, Any] | None:
+        """The deployment that this run has asked for; in a later run, the one of our task definition."""
+        asked = _ASKED.get(service["serviceArn"])
+        if asked:
+            return next((one for one in service["deployments"] if one["id"] == asked), None)
+        same = [one for one in service["deployments"] if one["taskDefinition"] == self.task_definition]
+        same.sort(key=lambda one: one["status"] != "PRIMARY")
+        return same[0] if same else None
 
     def _network_note(self) -> str:
         return ", a network load balancer's first health checks take 2 to 5 minutes" if self.kind == "network" else ""
@@ -171,10 +197,21 @@ class Service(Resource):
         return None
 
 
-def _lost_sight(id: str, task_definition: str) -> bool:
-    """DescribeServices may answer with the state before UpdateService for some seconds; after that it is gone."""
-    first = _SIGHT.setdefault((id, task_definition), time.monotonic())
-    return time.monotonic() - first > UNSEEN_SECONDS
+def _ask_for(service: dict[str, Any]) -> None:
+    """Remembers which deployment the call has started, or found to be right."""
+    primary = next((one for one in service.get("deployments", []) if one["status"] == "PRIMARY"), None)
+    if primary:
+        _ASKED[service["serviceArn"]] = primary["id"]
+        _SIGHT.pop(service["serviceArn"], None)
+
+
+def _lost_sight(service: dict[str, Any]) -> bool:
+    """DescribeServices may answer with an older state for some seconds; what ECS says of a failure is no such thing."""
+    id = service["serviceArn"]
+    asked = _ASKED.get(id)
+    if asked and any(asked in event["message"] and "failed" in event["message"] for event in service.get("events", [])):
+        return True
+    return time.monotonic() - _SIGHT.setdefault(id, time.monotonic()) > UNSEEN_SECONDS
 
 
 def _said_of_failure(service: dict[str, Any]) -> str:
@@ -182,6 +219,12 @@ def _said_of_failure(service: dict[str, Any]) -> str:
     events = [str(event["message"]) for event in service.get("events", [])[:20]]
     said = [text for words in ("deployment failed", "rolling back") for text in events if words in text]
     return said[0] if said else ""
+
+
+def _last_words(service: dict[str, Any]) -> str:
+    """What ECS said last, if it is not that all is well."""
+    said = next((str(event["message"]) for event in service.get("events", [])), "")
+    return f"; ECS: {said}" if said and "steady state" not in said and "has started" not in said else ""
 
 
 def _settled(service: dict[str, Any]) -> bool:

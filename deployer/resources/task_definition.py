@@ -14,7 +14,8 @@ TMP = "tmp"
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDefinition(Resource):
-    """`cpu`: CPU units (1024 a core); `memory`: MiB; `tmpfs`: paths that stay writable when `read_only`."""
+    """`cpu`: CPU units (1024 a core); `memory`: MiB; `tmpfs`: paths that stay writable when `read_only`; `marks`: of
+    the secrets' values: tasks read a value when they start, so a changed one needs a new revision."""
 
     type = "task-definition"
     revisions = 5
@@ -33,13 +34,14 @@ class TaskDefinition(Resource):
     entrypoint: list[str] | None
     environment: dict[str, str]
     secrets: dict[str, str]
+    marks: list[str]
     user: str | None
     read_only: bool
     tmpfs: list[str]
 
     replace_on = frozenset({
         "image", "cpu", "memory", "architecture", "execution_role", "task_role", "log_group", "port", "command",
-        "entrypoint", "environment", "secrets", "user", "read_only", "tmpfs",
+        "entrypoint", "environment", "secrets", "marks", "user", "read_only", "tmpfs",
     })  # fmt: skip
 
     def family(self, aws: Aws) -> str:
@@ -114,6 +116,7 @@ class TaskDefinition(Resource):
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring("ClientException", "InvalidParameterException"):
             aws.ecs.deregister_task_definition(taskDefinition=id)
+        with ignoring("ClientException", "InvalidParameterException"):
             aws.ecs.delete_task_definitions(taskDefinitions=[id])
 
 

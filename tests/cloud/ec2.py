@@ -12,6 +12,7 @@ from moto.ec2.models import EC2Backend as Backend
 from moto.ec2.models.nat_gateways import NatGateway
 from moto.ec2.models.vpcs import VPCEndPoint
 from moto.ec2.responses import EC2Response as Response
+from moto.ec2.utils import generate_route_id
 from moto.ecs.models import ecs_backends
 
 from . import elb
@@ -185,10 +186,17 @@ def delete_vpc_endpoints(self: Response) -> ActionResult:
             error = {"Code": "InvalidVpcEndpointId.NotFound", "Message": message}
             failed.append({"ResourceId": endpoint_id, "Error": error})
             continue
-        endpoint.route_table_ids = [each for each in endpoint.route_table_ids or [] if each in backend.route_tables]
+        tables = endpoint.route_table_ids or []
+        endpoint.route_table_ids = [each for each in tables if _leads_to(backend, each, endpoint)]
         backend.delete_vpc_endpoints(vpce_ids=[endpoint_id])
         backend.vpc_end_points.pop(endpoint_id)
     return ActionResult({"Unsuccessful": failed})
+
+
+def _leads_to(backend: Any, table_id: str, endpoint: Any) -> bool:
+    """moto makes the route of a table at the endpoint's creation only, and misses it at its end."""
+    table = backend.route_tables.get(table_id)
+    return bool(table) and generate_route_id(table_id, endpoint.destination_prefix_list_id) in table.routes
 
 
 def endpoint_filter_value(self: VPCEndPoint, name: str, method: str | None = None) -> Any:

@@ -60,7 +60,7 @@ class World:
         return self.aws(self.state.id), self.state
 
     def aws(self, stack_id: str) -> Aws:
-        return Aws(self.cloud, STACK, stack_id, ACCOUNT, REGION, "aws", "amazonaws.com")
+        return Aws(self.cloud, STACK, stack_id, ACCOUNT, REGION, "aws")
 
     def plan(self, *wanted: Resource, delete_data: bool = False) -> Plan:
         aws, state = self.open()

@@ -80,7 +80,7 @@ class Account:
     def seen_by(self, stack_id: str, kind: type[Aws] = Thrifty, extra_tags: Tags | None = None) -> Aws:
         session = _session(self.cloud.url)
         return kind(
-            session, self.stack, stack_id, ACCOUNT, REGION, "aws", "amazonaws.com", extra_tags=extra_tags or {}
+            session, self.stack, stack_id, ACCOUNT, REGION, "aws", extra_tags=extra_tags or {}
         )
 
     def client(self, service: str) -> Any:

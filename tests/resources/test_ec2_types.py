@@ -36,7 +36,8 @@ SUBNET_B = Subnet(name="b", vpc_id=VPC.ref(), cidr="10.0.16.0/20", zone="us-east
 TABLE = RouteTable(name="one", vpc_id=VPC.ref())
 TABLE_2 = RouteTable(name="two", vpc_id=VPC.ref())
 OTHER_TABLE = RouteTable(name="other", vpc_id=OTHER_VPC.ref())
-EIP = ElasticIp(name="a", depends_on=(IGW.key,))
+EIP = ElasticIp(name="a", subnet_id=SUBNET.ref(), depends_on=(IGW.key,))
+EIP_B = ElasticIp(name="b", subnet_id=SUBNET_B.ref(), depends_on=(IGW.key,))
 NAT = NatGateway(name="a", subnet_id=SUBNET.ref(), allocation_id=EIP.ref(), depends_on=(IGW.key,))
 GROUP = SecurityGroup(name="web", vpc_id=VPC.ref(), description="Tasks of voting web")
 CLIENT = SecurityGroup(name="client", vpc_id=VPC.ref(), description="Tasks of voting client")
@@ -209,17 +210,18 @@ CASES = [
         EIP,
         "ec2.AllocateAddress",
         ids("describe_addresses", "Addresses", "AllocationId"),
-        beneath=(VPC, IGW),
+        beneath=(VPC, IGW, SUBNET, SUBNET_B),
         tags=tags,
+        replaced={"subnet_id": SUBNET_B.ref()},
         spoil=drop("release_address", "AllocationId"),
     ),
     Case(
         NAT,
         "ec2.CreateNatGateway",
         ids("describe_nat_gateways", "NatGateways", "NatGatewayId"),
-        beneath=(VPC, IGW, SUBNET, SUBNET_B, EIP),
+        beneath=(VPC, IGW, SUBNET, SUBNET_B, EIP, EIP_B),
         tags=tags,
-        replaced={"subnet_id": SUBNET_B.ref()},
+        replaced={"subnet_id": SUBNET_B.ref(), "allocation_id": EIP_B.ref()},
         spoil=drop("delete_nat_gateway", "NatGatewayId"),
     ),
     Case(

@@ -18,7 +18,7 @@ from tests.resources.lifecycle import OURS, Account, Case, LifeCycle, Tags, flat
 
 REPOSITORY = Repository(name="web", kms_key=None)
 KEY = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-IMAGE = BuiltImage(name="web", repository=REPOSITORY.ref(), uri=REPOSITORY.ref("uri"), content="c0ffee", build=None)
+IMAGE = BuiltImage(name="web", repository=REPOSITORY.ref(), uri=REPOSITORY.ref("uri"), content="c0ffee", kms_key=None)
 
 
 def repositories(account: Account) -> list[str]:

@@ -41,6 +41,7 @@ DEFINITION = TaskDefinition(
     entrypoint=None,
     environment={"B": "2", "A": "1"},
     secrets={"PASSWORD": "arn:aws:secretsmanager:us-east-1:123456789012:secret:voting/password-AbCdEf"},
+    marks=[],
     user="10001",
     read_only=True,
     tmpfs=["/tmp", "/var/run"],
