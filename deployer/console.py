@@ -168,6 +168,7 @@ class Console:
         if outcome.skipped and not outcome.interrupted:
             click.echo(f"{len(outcome.skipped)} steps were not begun because of that.", err=True)
         if self.settings.quiet and outcome.ok:
+            _addresses(outputs)
             return
         done = ", ".join(f"{number} {name}" for name, number in counts.items() if number and name != "unchanged")
         if gone and outcome.ok:
@@ -183,6 +184,10 @@ class Console:
                 f"Kept, since it holds data or is needed by what does: {', '.join(kept)} (--delete-data removes it)."
             )
         if outcome.ok:
-            for name, url in outputs.items():
-                if name.endswith(".url"):
-                    click.echo(f"{name.split('.')[1]}: {url}")
+            _addresses(outputs)
+
+
+def _addresses(outputs: dict[str, str]) -> None:
+    for name, url in outputs.items():
+        if name.endswith(".url"):
+            click.echo(f"{name.split('.')[1]}: {url}")

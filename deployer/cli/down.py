@@ -26,9 +26,9 @@ def down(settings: Settings, yes: bool, plan_only: bool, timeout: float, paralle
     from deployer import plan as planning
     from deployer import report
     from deployer.cli.questions import agree
-    from deployer.cli.session import load, opened
+    from deployer.cli.session import load_standing, opened
 
-    config = load(settings).config
+    config = load_standing(settings)
     with opened(settings, config, "down", locked=not plan_only) as session:
         session.refuse_strangers()
         session.refresh(parallel)

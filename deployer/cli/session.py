@@ -16,7 +16,7 @@ from deployer import config as configuration
 from deployer import refresh, stack
 from deployer import resources as _types  # noqa: F401  makes every resource type known
 from deployer.config import Config
-from deployer.errors import DeployerError, UsageError
+from deployer.errors import ConfigError, DeployerError, UsageError
 from deployer.lock import lock
 from deployer.patience import Patience
 from deployer.place import Place
@@ -91,6 +91,24 @@ class Session:
 
 def load(settings: Settings) -> configuration.Loaded:
     return configuration.load(settings.file, settings.env)
+
+
+class Anything(dict[str, str]):
+    """An environment that has every variable: its own, and something for the others."""
+
+    def get(self, name: str, default: object = None) -> str:
+        return dict.get(self, name) or "1"
+
+
+def load_standing(settings: Settings) -> Config:
+    """For commands that deploy nothing: a variable that only `up` needs may be missing."""
+    try:
+        return load(settings).config
+    except ConfigError as error:
+        try:
+            return configuration.load(settings.file, settings.env, Anything(os.environ)).config
+        except ConfigError:
+            raise error from None
 
 
 @contextlib.contextmanager

@@ -18,10 +18,10 @@ def state() -> None:
 @common
 def show(settings: Settings) -> int:
     """Print the record."""
-    from deployer.cli.session import load, state_path
+    from deployer.cli.session import load_standing, state_path
     from deployer.state import read
 
-    path = state_path(settings, load(settings).config.stack)
+    path = state_path(settings, load_standing(settings).stack)
     data = read(path)
     if data is None:
         raise NotDeployedError(f"There is no record: {path}.", "`deployer up` makes one.")
@@ -58,10 +58,10 @@ def rebuild(settings: Settings) -> int:
 @common
 def unlock(settings: Settings) -> int:
     """Break a dead lock. A lock dies with its owner, so a live one is never broken (exit 3)."""
-    from deployer.cli.session import load, state_path
+    from deployer.cli.session import load_standing, state_path
     from deployer.lock import lock
 
-    path = state_path(settings, load(settings).config.stack)
+    path = state_path(settings, load_standing(settings).stack)
     with lock(path, "state unlock"):
         pass
     click.echo("Nobody holds this stack.")

@@ -26,9 +26,9 @@ WATCH_SECONDS = 5
 @common
 def status(settings: Settings, watch: bool, check: bool) -> int:
     """Show what is recorded, what exists, what runs, whether it is healthy, and if not, why."""
-    from deployer.cli.session import load, opened
+    from deployer.cli.session import load_standing, opened
 
-    config = load(settings).config
+    config = load_standing(settings)
     with opened(settings, config, "status", locked=False) as session:
         if session.is_new or not session.state.records:
             raise NotDeployedError(

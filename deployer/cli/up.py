@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,10 @@ from deployer.settings import Settings
 if TYPE_CHECKING:
     from deployer.cli.session import Session
     from deployer.plan import Plan
+
+
+PART = "[a-z0-9][a-z0-9._-]*"
+REFERENCE = re.compile(rf"{PART}(:\d+)?(/{PART})*(:\w[\w.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
 
 
 @click.command(short_help="Make the account match deploy.yaml.")
@@ -89,6 +94,8 @@ def _images(images: tuple[str, ...]) -> dict[str, str]:
         service, found, reference = text.partition("=")
         if not (service and found and reference):
             raise UsageError(f"--image {text} is not SERVICE=REF.", "For example: --image web=registry.example/web:1.2")
+        if not REFERENCE.fullmatch(reference):
+            raise UsageError(f"--image {text}: {reference} is not an image reference.", "Write NAME:TAG.")
         chosen[service] = reference
     return chosen
 

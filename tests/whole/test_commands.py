@@ -542,3 +542,20 @@ def test_the_command_is_also_a_console_script(project: Project) -> None:
         pytest.skip("the package is not installed beside this Python")
     done = subprocess.run([script, "--version"], capture_output=True, text=True)
     assert done.returncode == 0 and "deployer" in done.stdout
+
+
+def test_what_deploys_nothing_needs_no_variable_that_up_needs(project: Project) -> None:
+    project.edit(("TITLE may be set here too", "TITLE may be set here too\n      TITLE: ${THE_TITLE}"))
+    given = {"THE_TITLE": "A title"}
+    project.up(env=given).ended(0)
+    assert "THE_TITLE is not set" in project.up().ended(2).err
+    project.run("status", "--check").ended(0)
+    project.run("state", "show").ended(0)
+    project.down().ended(0)
+    assert project.cloud.is_empty()
+
+
+@pytest.mark.parametrize("reference", ["not a ref", "UPPER/x:1", "x@sha256:12", "http://x/y:1"])
+def test_an_image_that_is_no_reference_is_refused_at_once(project: Project, reference: str) -> None:
+    run = project.run("up", "--image", f"web={reference}").ended(2)
+    assert "not an image reference" in run.err and run.calls == []

@@ -38,10 +38,11 @@ def test_without_a_terminal_there_is_one_line_for_each_finished_step(project: Pr
         assert len(done) == 1, key
 
 
-def test_quiet_prints_only_errors(project: Project) -> None:
+def test_quiet_prints_only_the_result_and_errors(project: Project) -> None:
     run = project.up("--quiet").ended(0)
+    assert run.err == "" and run.out.startswith("web: http://") and run.out.count("\n") == 1
+    run = project.down("--quiet").ended(0)
     assert run.err == "" and run.out == ""
-    assert project.down("--quiet").ended(0).err == ""
     project.cloud.fault("error", service="ec2", operation="CreateVpc", code="VpcLimitExceeded", message="full")
     assert "VpcLimitExceeded" in project.up("--quiet").ended(1).err
 
