@@ -15,7 +15,7 @@ from deployer import aws as door
 from deployer import plan as planning
 from deployer.aws import Aws
 from deployer.errors import DeployerError, Interrupted, RolloutError, StateError
-from deployer.events import Event, Listen, Outcome
+from deployer.events import ING, Event, Listen, Outcome
 from deployer.making import Maker, replaced_by
 from deployer.patience import Patience, delays
 from deployer.plan import Action, Plan, Step
@@ -50,6 +50,7 @@ class Apply:
         self._unsettled = False
         self._stands_on: dict[str, list[str]] = {}
         self._lost: set[str] = set()
+        self._updated: list[tuple[Resource, str]] = []
         self._turn = threading.Lock()
 
     def run(self, plan: Plan) -> Outcome:
@@ -65,7 +66,7 @@ class Apply:
         self._pass(plan.steps, {step.key: self._needs(step, plan) for step in plan.steps}, self._grow)
         if self.outcome.ok and self._unsettled:
             self.outcome.left = sum(step.action is Action.DELETE for step in self._removals(plan))
-        elif self.outcome.ok:
+        elif self._trimmed() and self.outcome.ok:
             records = {step.key: step.record for step in plan.removals if step.record}
             going = planning.dependents(records | self._replaced(plan))
             steps = [step for step in self._removals(plan) if step.action is Action.DELETE and self.state.get(step.key)]
@@ -73,6 +74,14 @@ class Apply:
             self._pass(steps, {step.key: going[step.key] & keys for step in steps}, self._shrink)
             self.outcome.counts["unchanged"] += sum(step.action is Action.KEEP for step in plan.removals)
         return self.outcome
+
+    def _trimmed(self) -> bool:
+        for resource, id in self._updated if self.outcome.ok else ():
+            try:
+                self._call(resource, lambda one=resource, id=id: one.trim(self.aws, id))  # type: ignore[misc]
+            except Exception as error:
+                self._failed(resource.key, error)
+        return True
 
     def _needs(self, step: Step, plan: Plan) -> set[str]:
         keys = {other.key for other in plan.steps}
@@ -118,7 +127,7 @@ class Apply:
         if isinstance(error, Interrupted):
             self.outcome.interrupted = True
             return
-        known = door.explain(error, f"{_ing(self._actions[key])} {key}")
+        known = door.explain(error, f"{ING[self._actions[key].value]} {key}")
         known.__cause__ = known.__cause__ or (error if error is not known else None)
         self.outcome.failures[key] = known
         self.outcome.counts["failed"] += 1
@@ -186,6 +195,7 @@ class Apply:
         old = TYPES[record.type].recorded(resource.name, record.inputs)
         self.state.put(record.but(status="unfinished"))
         self._call(resource, lambda: resource.update(self.aws, id, old))
+        self._updated.append((resource, id))
         if resource.fingerprint != old.fingerprint:
             self._call(resource, lambda: resource.tag(self.aws, id))
         return self._configured(resource, record.but(inputs=resource.inputs, depends_on=self._stands_on[resource.key]))
@@ -287,13 +297,3 @@ class Apply:
         seconds = time.monotonic() - self._began.get(key, time.monotonic())
         action = self._actions.get(key, Action.KEEP)
         self.listen(Event(event, key, key.partition(".")[0], action.value, round(seconds, 3), message))
-
-
-def _ing(action: Action) -> str:
-    return {
-        "create": "Creating",
-        "update": "Updating",
-        "replace": "Replacing",
-        "delete": "Deleting",
-        "keep": "Waiting for",
-    }[action.value]

@@ -14,6 +14,8 @@ from deployer.resources.security_group import SecurityGroup
 from deployer.resources.security_group_rules import SecurityGroupRules
 from deployer.resources.target_group import TargetGroup
 
+# ECS registers each task with its container's own port: this one is never used, and so need never change.
+TARGET_PORT = 80
 DRAIN_SECONDS = "20"  # AWS's default of 300 is what makes deployments slow
 
 
@@ -56,7 +58,7 @@ def _target_group(member: Member, wanted: Wanted, balancer: list[Any]) -> Target
     return TargetGroup(
         name=member.name,
         vpc_id=VPC,
-        port=member.service.port or wanted.port,
+        port=TARGET_PORT,
         protocol=protocol,
         balancer=balancer,
         health=_health(wanted, protocol),

@@ -9,6 +9,8 @@ from typing import Literal
 
 from deployer.errors import DeployerError
 
+ING = {"create": "Creating", "update": "Updating", "replace": "Replacing", "delete": "Deleting", "keep": "Waiting for"}
+
 
 @dataclass(frozen=True)
 class Event:

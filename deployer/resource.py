@@ -205,6 +205,9 @@ class Resource:
         """Makes an existing object follow changed inputs."""
         self.configure(aws, id)
 
+    def trim(self, aws: Aws, id: str) -> None:
+        """Takes away what an update has left for the former revision; called once everything has grown and settled."""
+
     def pending(self, aws: Aws, id: str) -> str | None:
         """What AWS is still busy with, in words, or None once the object is usable. Raises when it never will be."""
         return None

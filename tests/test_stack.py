@@ -272,7 +272,7 @@ def test_public_network_load_balancer(build: Build) -> None:
     assert (balancer.kind, balancer.scheme, balancer.groups) == ("network", "internet-facing", [Ref("group.game_lb")])
     assert balancer.attributes["load_balancing.cross_zone.enabled"] == "true"
     assert "routing.http.drop_invalid_header_fields.enabled" not in balancer.attributes
-    assert (group.protocol, group.port, group.health["HealthCheckProtocol"]) == ("TCP", 7777, "TCP")
+    assert (group.protocol, group.port, group.health["HealthCheckProtocol"]) == ("TCP", 80, "TCP")
     assert not {"HealthCheckPath", "Matcher"} & set(group.health)
     assert (listener.protocol, listener.port) == ("TLS", 443)
     assert keys(built.resources, "listener") == ["game_443"], "a network load balancer cannot redirect"

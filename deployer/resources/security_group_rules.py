@@ -1,4 +1,4 @@
-"""The rules of one security group, as a set: what is missing is authorised, then what is too much is revoked."""
+"""The rules of one security group, as a set: what is missing is authorised; what is too much is revoked in the end."""
 
 from __future__ import annotations
 
@@ -44,17 +44,23 @@ class SecurityGroupRules(Resource):
         return "" if outputs == wanted else "the rules in the account are not these"
 
     def configure(self, aws: Aws, id: str) -> None:
+        """What runs now may need the former rules until it is replaced: they are revoked by `trim`."""
         present = _present(aws, [id]).get(id, {})
-        wanted = {_identity(rule): rule for rule in self.rules}
         for egress in (False, True):
-            missing = [_permission(rule) for identity, rule in wanted.items()
-                       if identity not in present and (rule["direction"] == "egress") == egress]  # fmt: skip
+            missing = [_permission(rule) for rule in self._side(egress) if _identity(rule) not in present]
             if missing:
                 self._authorize(aws, id, missing, egress)
-            extra = [rule_id for identity, rule_id in present.items()
-                     if identity not in wanted and (identity[0] == "egress") == egress]  # fmt: skip
-            if extra:
-                _revoke(aws, id, extra, egress)
+
+    def trim(self, aws: Aws, id: str) -> None:
+        wanted = set(map(_identity, self.rules))
+        extra = {identity: one for identity, one in _present(aws, [id]).get(id, {}).items() if identity not in wanted}
+        for egress in (False, True):
+            ids = [one for identity, one in extra.items() if (identity[0] == "egress") == egress]
+            if ids:
+                _revoke(aws, id, ids, egress)
+
+    def _side(self, egress: bool) -> list[Rule]:
+        return [rule for rule in self.rules if (rule["direction"] == "egress") == egress]
 
     def _authorize(self, aws: Aws, id: str, permissions: list[dict[str, Any]], egress: bool) -> None:
         call = aws.ec2.authorize_security_group_egress if egress else aws.ec2.authorize_security_group_ingress

@@ -287,3 +287,28 @@ def test_down_twice_is_success(project: Project) -> None:
 
 
 # 9: test_output.py
+
+
+def test_a_changed_port_leaves_the_old_tasks_reachable_until_the_new_ones_serve(project: Project) -> None:
+    project.up().ended(0)
+    before = ids(project)
+    project.edit(("port: 8080", "port: 9090"))
+    run = project.up().ended(0)
+    calls = run.mutations
+    rolled = calls.index("ecs.UpdateService")
+    assert calls.index("ec2.AuthorizeSecurityGroupIngress") < rolled < calls.index("ec2.RevokeSecurityGroupIngress")
+    assert ids(project)["target-group.web"] == before["target-group.web"], "the listener would lead nowhere for a while"
+    assert "elbv2.ModifyListener" not in calls
+    assert project.up().ended(0).mutations == []
+
+
+def test_a_rule_opened_by_hand_is_closed_again(project: Project) -> None:
+    project.up().ended(0)
+    whole = project.cloud.inventory()
+    everything = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    project.cloud.client("ec2", hidden=True).authorize_security_group_ingress(
+        GroupId=ids(project)["group.web"], IpPermissions=everything
+    )
+    assert "rules.web" in project.plan().ended(0).out
+    project.up().ended(0)
+    assert project.cloud.inventory() == whole
