@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deployer import report
+from deployer.errors import DeployerError, StateError
 from deployer.events import Event, Outcome
 from deployer.settings import Settings
 
@@ -30,6 +31,8 @@ SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "replace": ("±", 
          "keep": ("=", "dim"), "prepare": ("*", "cyan")}  # fmt: skip
 PAST = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "keep": "healthy",
         "prepare": "prepared"}  # fmt: skip
+
+COUNTED = ("created", "updated", "replaced", "deleted", "unchanged", "failed")
 
 
 class Console:
@@ -128,20 +131,26 @@ class Console:
         elapsed = f"{time.monotonic() - self.began:.0f}s"
         return Group(Text(f"{self.stack}  {elapsed}{more}", style="bold"), rows)
 
+    def refused(self, error: DeployerError) -> None:
+        """Nothing was begun: with --json the events end with a summary all the same."""
+        if self.settings.json:
+            counts = dict.fromkeys(COUNTED, 0) | {"failed": 1}
+            seconds = round(time.monotonic() - self.began, 1)
+            errors = {"prepare": error.message}
+            click.echo(json.dumps({"event": "summary", **counts, "seconds": seconds, "outputs": {}, "errors": errors}))
+
     def finish(
         self, outcome: Outcome, outputs: dict[str, str], *, kept: list[str] | None = None, gone: bool = False
     ) -> int:
         """The result: counts, addresses, the causes of what failed. Returns the exit code."""
         seconds = round(time.monotonic() - self.began, 1)
-        counts = {
-            name: outcome.counts[name] for name in ("created", "updated", "replaced", "deleted", "unchanged", "failed")
-        }
+        counts = {name: outcome.counts[name] for name in COUNTED}
         if self.settings.json:
             summary: dict[str, Any] = {"event": "summary", **counts, "seconds": seconds, "outputs": outputs}
             if outcome.failures:
                 summary["errors"] = {key: error.message for key, error in outcome.failures.items()}
             click.echo(json.dumps(summary))
-        for error in outcome.failures.values():
+        for error in _causes(outcome):
             click.echo(f"Error: {error.message}", err=True)
             if error.hint:
                 click.echo(error.hint, err=True)
@@ -164,9 +173,9 @@ class Console:
         gone: bool,
     ) -> None:
         if outcome.left:
-            click.echo(f"{outcome.left} removals are left for the next `up`, once the services are settled.", err=True)
+            click.echo(f"Left for the next `up`, once the services are settled: {outcome.left} to remove.", err=True)
         if outcome.skipped and not outcome.interrupted:
-            click.echo(f"{len(outcome.skipped)} steps were not begun because of that.", err=True)
+            click.echo(f"Steps not begun because of that: {', '.join(outcome.skipped)}.", err=True)
         if self.settings.quiet and outcome.ok:
             _addresses(outputs)
             return
@@ -185,6 +194,12 @@ class Console:
             )
         if outcome.ok:
             _addresses(outputs)
+
+
+def _causes(outcome: Outcome) -> list[DeployerError]:
+    """One state that cannot be saved is told once, however many steps came upon it."""
+    unsaved = [error for error in outcome.failures.values() if isinstance(error, StateError)]
+    return [error for error in outcome.failures.values() if error not in unsaved[1:]]
 
 
 def _addresses(outputs: dict[str, str]) -> None:

@@ -203,7 +203,8 @@ def _removals(
             steps.append(Step(Action.KEEP, key, held_because(record), record=record))
             continue
         former = record.base in wanted and bool(TYPES[record.type].revisions)
-        routine = former or not TYPES[record.type].own_object
+        # Of what was replaced the going was agreed to already.
+        routine = record.base in wanted or not TYPES[record.type].own_object
         reason = "gone already" if key in missing else "no longer wanted"
         if record.base in wanted:
             reason = "a former revision" if former else "replaced"

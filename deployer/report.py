@@ -18,6 +18,7 @@ from deployer.settings import Settings
 if TYPE_CHECKING:
     from deployer.cli.session import Session
 
+WIDE = 60
 STYLES = {Action.CREATE: ("+", "green"), Action.UPDATE: ("~", "yellow"), Action.REPLACE: ("±", "magenta"),
           Action.DELETE: ("-", "red"), Action.KEEP: ("=", "dim")}  # fmt: skip
 
@@ -67,12 +68,21 @@ def _line(step: Step) -> Text:
 
 
 def _change(change: Change) -> Text:
-    return Text(f"    {change.field}: {_short(change.old)} -> {_short(change.new)}", style="dim")
+    old, new = _written(change.old), _written(change.new)
+    differs = (place for place, (one, other) in enumerate(zip(old, new, strict=False)) if one != other)
+    same = next(differs, 0) if max(len(old), len(new)) > WIDE else 0
+    return Text(f"    {change.field}: {_short(old, same)} -> {_short(new, same)}", style="dim")
 
 
-def _short(value: Any) -> str:
-    text = repr(value) if isinstance(value, Unknown) else json.dumps(jsonable(value), sort_keys=True)
-    return plain(text if len(text) <= 60 else f"{text[:57]}...")
+def _written(value: Any) -> str:
+    return plain(repr(value) if isinstance(value, Unknown) else json.dumps(jsonable(value), sort_keys=True))
+
+
+def _short(text: str, same: int) -> str:
+    """The part where the two begin to differ."""
+    start = max(same - 20, 0)
+    part = ("..." if start else "") + text[start : start + WIDE]
+    return part + "..." * (len(text) > start + WIDE)
 
 
 def summary(plan: Plan) -> str:

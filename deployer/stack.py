@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from deployer.balancing import balancing
 from deployer.config import Config
 from deployer.network import network
-from deployer.place import Member, Place, port_suffix, scheme
+from deployer.place import Member, Place
 from deployer.resource import Resource
 from deployer.resources.cluster import Cluster
 from deployer.resources.log_group import LogGroup, insights
@@ -45,23 +45,36 @@ def _cluster(config: Config) -> list[Resource]:
 
 
 def _secret(config: Config, place: Place, name: str, recorded: Mapping[str, Record]) -> Secret:
-    secret = config.secrets[name]
+    secret, record = config.secrets[name], recorded.get(f"secret.{name}")
     mark = secret_mark(config, place, name, recorded)
-    return Secret(name=name, generate=secret.generate, from_env=secret.from_env, mark=mark, kms_key=config.kms_key)
+    # What was generated once stays, whatever length is asked for now.
+    generate = secret.generate and ((record and record.inputs.get("generate")) or secret.generate)
+    return Secret(name=name, generate=generate, from_env=secret.from_env, mark=mark, kms_key=config.kms_key)
 
 
-def outputs(config: Config, records: Mapping[str, Record]) -> dict[str, str]:
-    """`services.<name>.url` for what is public, `.host` and `.port`, `.image`, as far as they are known."""
+def outputs(records: Mapping[str, Record]) -> dict[str, str]:
+    """`services.<name>.url` for what is public, `.host` and `.port`, `.image`, as they are recorded."""
     known: dict[str, str] = {}
-    for name, service in config.services.items():
-        lb, record = service.load_balancer, records.get(f"load-balancer.{name}")
-        if lb and record and "host" in record.outputs:
-            host = record.outputs["host"]
-            if lb.scheme == "public":
-                known[f"services.{name}.url"] = f"{scheme(lb)}://{host}{port_suffix(lb)}"
-            known[f"services.{name}.host"] = host
-            known[f"services.{name}.port"] = str(lb.port)
-        task = records.get(f"task-definition.{name}")
-        if task:
-            known[f"services.{name}.image"] = task.inputs["image"]
+    for record in records.values():
+        if record.key != record.base:
+            continue
+        if record.type == "load-balancer" and "host" in record.outputs:
+            known |= _address(record, records)
+        elif record.type == "task-definition":
+            known[f"services.{record.name}.image"] = str(record.inputs.get("image", ""))
     return known
+
+
+def _address(balancer: Record, records: Mapping[str, Record]) -> dict[str, str]:
+    name, host = f"services.{balancer.name}", balancer.outputs["host"]
+    for listener in records.values():
+        ours = listener.type == "listener" and listener.inputs.get("load_balancer") == balancer.id
+        if not ours or not listener.inputs.get("target_group"):
+            continue
+        protocol, port = listener.inputs["protocol"].lower(), listener.inputs["port"]
+        plain = (protocol, port) in (("http", 80), ("https", 443))
+        known = {f"{name}.host": host, f"{name}.port": str(port)}
+        if balancer.inputs.get("scheme") == "internet-facing":
+            known[f"{name}.url"] = f"{protocol}://{host}" + ("" if plain else f":{port}")
+        return known
+    return {}

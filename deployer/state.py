@@ -155,7 +155,9 @@ class State:
             except OSError as error:
                 raise StateError(
                     _unsaved(self.path, error, record),
-                    "Make room or mend the permissions, keep the record above, and run the command again.",
+                    "Make room or mend the permissions, "
+                    + ("keep the record above, " if record else "")
+                    + "and run the command again.",
                 ) from error
             self._written, self.saved = version, True
 

@@ -26,11 +26,13 @@ class ServiceStatus:
     url: str | None
     targets: tuple[int, int] | None
     reasons: list[str] = field(default_factory=list)
+    strayed: bool = False
 
     @property
     def healthy(self) -> bool:
+        """It runs what is recorded, as often as it should, and its targets are well."""
         enough = self.targets is None or self.targets[0] >= self.desired
-        return self.rollout == "COMPLETED" and self.running >= self.desired and enough
+        return self.rollout == "COMPLETED" and self.running >= self.desired and enough and not self.strayed
 
     def as_json(self) -> dict[str, Any]:
         targets = {"healthy": self.targets[0], "total": self.targets[1]} if self.targets else None
@@ -41,18 +43,25 @@ class ServiceStatus:
         }  # fmt: skip
 
 
-def services(aws: Aws, records: dict[str, Record], urls: dict[str, str]) -> list[ServiceStatus]:
-    """The recorded services, by name. Raises AwsError when AWS refuses a read."""
+def services(aws: Aws, records: dict[str, Record], urls: dict[str, str], wanted: list[str]) -> list[ServiceStatus]:
+    """The recorded services, and those that are `wanted` and not there, by name. Raises AwsError."""
     recorded = [record for record in records.values() if record.type == "service" and record.id]
     try:
         described = {
             item["serviceArn"]: item for item in ecs.describe_services(aws, [record.id or "" for record in recorded])
         }
         with ThreadPoolExecutor(8) as pool:
-            return list(pool.map(lambda record: _one(aws, record, described.get(record.id or ""), records, urls),
-                                 sorted(recorded, key=lambda record: record.name)))  # fmt: skip
+            seen = list(
+                pool.map(lambda record: _one(aws, record, described.get(record.id or ""), records, urls), recorded)
+            )
+        absent = [_absent(name) for name in wanted if f"service.{name}" not in records]
+        return sorted([*seen, *absent], key=lambda one: one.name)
     except Exception as error:
         raise door.explain(error, f"Reading the services of {aws.stack}") from error
+
+
+def _absent(name: str) -> ServiceStatus:
+    return ServiceStatus(name, 0, 0, 0, "MISSING", "", "", None, None, ["it was not made yet; `deployer up` makes it"])
 
 
 def _one(
@@ -75,14 +84,24 @@ def _one(
         task_definition=definition.rpartition("/")[2],
         url=url,
         targets=targets,
+        strayed=bool(strayed := _strayed(record, definition)),
     )
     if status.healthy:
         return status
     failed = primary.get("rolloutState") == "FAILED" and primary.get("rolloutStateReason")
-    reasons = [*([failed] if failed else []), *ecs.stop_reasons(aws, item)[:3], *unwell]
+    said = failed or ecs.said_of_failure(item)
+    reasons = [*filter(None, (strayed, said)), *ecs.stop_reasons(aws, item)[:3], *unwell]
     if not reasons and item.get("events"):
         reasons.append(item["events"][0]["message"])
     return replace(status, reasons=reasons)
+
+
+def _strayed(record: Record, definition: str) -> str:
+    """Whether ECS runs something else than was recorded, or the record was not finished."""
+    recorded = record.inputs.get("task_definition", definition)
+    if recorded != definition:
+        return f"{recorded.rpartition('/')[2]} is recorded, {definition.rpartition('/')[2]} runs"
+    return "its last change was not finished; `deployer up` goes on" if record.status == "unfinished" else ""
 
 
 def _targets(aws: Aws, record: Record) -> tuple[tuple[int, int] | None, list[str]]:

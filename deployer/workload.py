@@ -57,6 +57,8 @@ def image_parts(member: Member, recorded: Mapping[str, Record]) -> list[Resource
     platform = "linux/arm64" if service.architecture == "arm64" else "linux/amd64"
     repository = Repository(name=name, kms_key=member.config.kms_key)
     reference = member.place.images.get(name) or service.image
+    if not (reference or member.place.build) and f"image.{name}" not in recorded and f"pin.{name}" in recorded:
+        reference = recorded[f"pin.{name}"].inputs["reference"]  # what `--image` has deployed last
     if reference:
         kept = [repository] if service.build and repository.key in recorded else []
         return [*kept, PublicImage(name=name, reference=reference, platform=platform)]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from deployer import __version__
 from deployer.errors import UsageError
 from deployer.settings import Settings
 
@@ -43,6 +44,7 @@ def common(command: F) -> F:
     @click.option("--quiet", is_flag=True, help="No progress, only the result and errors.")
     @click.option("--verbose", is_flag=True, help="More detail; tracebacks.")
     @click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR).")
+    @click.version_option(__version__, prog_name="deployer")
     @click.option("--sandbox", is_flag=True, help="Target the embedded AWS on this machine (not in this version yet).")
     @functools.wraps(command)
     def wrapped(

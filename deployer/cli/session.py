@@ -86,7 +86,7 @@ class Session:
         return stack.build(self.config, self.place(images, build), self.state.records)
 
     def outputs(self) -> dict[str, str]:
-        return stack.outputs(self.config, self.state.records)
+        return stack.outputs(self.state.records)
 
 
 def load(settings: Settings) -> configuration.Loaded:

@@ -47,7 +47,7 @@ def _once(session: Session, clear: bool) -> bool:
 
     session.refresh()
     records = session.state.records
-    services = reading.services(session.aws, records, session.outputs())
+    services = reading.services(session.aws, records, session.outputs(), list(session.config.services))
     resources = reading.resource_states(records, session.missing)
     healthy = all(one.healthy for one in services) and all(one["state"] == "present" for one in resources)
     if clear:
@@ -88,4 +88,5 @@ def _text(session: Session, services: list[ServiceStatus], resources: list[dict[
     for item in odd:
         line = Text.assemble((f"{item['state']}  ", "red"), item["key"], (f"  {item['id'] or ''}", "dim"))
         console.print(line, soft_wrap=True)
-    console.print(Text(f"{len(resources) - len(odd)} of {len(resources)} recorded resources are there", style="dim"))
+    there = sum(item["state"] != "missing" for item in resources)
+    console.print(Text(f"{there} of {len(resources)} recorded resources are there", style="dim"))

@@ -130,8 +130,12 @@ def _carry_out(session: Session, plan: Plan, *, yes: bool, timeout: float, paral
     if not plan.idle:
         console.plan(plan)
     agree(session, plan, yes, f"{session.config.stack}: go ahead?")
-    with console.live():
-        prepare(plan, session.aws, session.state, console.preparing)
+    try:
+        with console.live():
+            prepare(plan, session.aws, session.state, console.preparing)
+    except DeployerError as error:
+        console.refused(error)
+        raise
     with patient(timeout) as patience:
         apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel, wait=wait)
         with console.live():

@@ -44,7 +44,8 @@ class Cluster(Resource):
 
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
-        seen = {cluster["clusterArn"] for batch in batches(ids, 100) for cluster in _active(aws, batch)}
+        active = [cluster for batch in batches(ids, 100) for cluster in _active(aws, batch)]
+        seen = {cluster["clusterArn"] for cluster in active if aws.owns(_tags(cluster))}
         return {id: {} if id in seen else None for id in ids}
 
     @classmethod

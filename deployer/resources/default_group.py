@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from deployer.aws import Aws, unsuccessful
 from deployer.resource import Found, Made
@@ -34,6 +35,11 @@ class DefaultGroup(SecurityGroup):
                 aws.ec2.revoke_security_group_ingress(GroupId=id, IpPermissions=group["IpPermissions"])
             if group["IpPermissionsEgress"]:
                 aws.ec2.revoke_security_group_egress(GroupId=id, IpPermissions=group["IpPermissionsEgress"])
+
+    @classmethod
+    def ours(cls, aws: Aws, item: dict[str, Any]) -> bool:
+        """It carries no tags; its VPC is ours."""
+        return True
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:

@@ -54,8 +54,14 @@ class Ec2Resource(Resource):
         return {}
 
     @classmethod
+    def ours(cls, aws: Aws, item: dict[str, Any]) -> bool:
+        """What does not carry our id is as good as gone: it is never changed or deleted."""
+        return aws.owns(tag_dict(item.get("Tags")))
+
+    @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
-        seen = {item[cls.id_field]: cls.outputs_of(item) for item in cls.describe(aws, cls.id_filter, ids)}
+        items = cls.describe(aws, cls.id_filter, ids)
+        seen = {item[cls.id_field]: cls.outputs_of(item) for item in items if cls.ours(aws, item)}
         return {id: seen.get(id) for id in ids}
 
     @classmethod

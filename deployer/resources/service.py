@@ -86,7 +86,7 @@ class Service(Resource):
             **self._settings(),
         )["service"]
         _ask_for(service)
-        return Made(service["serviceArn"], {})
+        return Made(service["serviceArn"], {"task_definition": self.task_definition, "count": self.count})
 
     def update(self, aws: Aws, id: str, old: Service) -> None:
         """A deployment that has failed does not begin again by itself."""
@@ -121,7 +121,7 @@ class Service(Resource):
         if mine is None and not _lost_sight(service):
             return "the new deployment is not visible yet"
         if mine is None or mine["status"] != "PRIMARY":
-            raise self._failed(aws, service, _said_of_failure(service) or "another revision took its place")
+            raise self._failed(aws, service, said_of_failure(service) or "another revision took its place")
         _SIGHT[id] = time.monotonic()
         if mine.get("rolloutState") == "FAILED":
             raise self._failed(aws, service, mine.get("rolloutStateReason", ""))
@@ -161,9 +161,17 @@ class Service(Resource):
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
         """With `settled: False` while a service is not at its desired count: then `up` waits for it, or says why."""
-        active = [item for item in describe_services(aws, ids) if item["status"] == "ACTIVE"]
-        seen: dict[str, Outputs] = {item["serviceArn"]: {} if _settled(item) else {"settled": False} for item in active}
+        described = describe_services(aws, ids)
+        active = [one for one in described if one["status"] == "ACTIVE" and aws.owns(_tags(one))]
+        seen: dict[str, Outputs] = {item["serviceArn"]: _outputs(item) for item in active}
         return {id: seen.get(id) for id in ids}
+
+    def strays(self, outputs: Outputs) -> str:
+        """Another revision, or another number of tasks, is asked of ECS than was recorded."""
+        if outputs.get("task_definition", self.task_definition) != self.task_definition:
+            return f"{_revision(outputs['task_definition'])} is what ECS runs"
+        count = outputs.get("count", self.count)
+        return f"ECS is to run {count} tasks" if count != self.count else ""
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
@@ -171,7 +179,7 @@ class Service(Resource):
             pages = aws.ecs.get_paginator("list_services").paginate(cluster=aws.stack)
             arns = [arn for page in pages for arn in page["serviceArns"]]
             items = [item for item in describe_services(aws, arns) if item["status"] == "ACTIVE"]
-            found = [aws.found(item["serviceArn"], tag_dict(item.get("tags"), "key", "value")) for item in items]
+            found = [aws.found(item["serviceArn"], _tags(item)) for item in items]
             return [one for one in found if one]
         return []
 
@@ -180,7 +188,7 @@ class Service(Resource):
             answer = aws.ecs.describe_services(cluster=self.cluster, services=[self.name], include=["TAGS"])
             for item in answer["services"]:
                 if item["status"] == "ACTIVE":
-                    return aws.claim(self.key, item["serviceArn"], tag_dict(item.get("tags"), "key", "value"))
+                    return aws.claim(self.key, item["serviceArn"], _tags(item))
         return None
 
     def tag(self, aws: Aws, id: str) -> None:
@@ -195,6 +203,10 @@ class Service(Resource):
             if service["status"] != "INACTIVE":
                 return f"the service is {service['status'].lower()}, {service['runningCount']} tasks still running"
         return None
+
+
+def _tags(item: dict[str, Any]) -> dict[str, str]:
+    return tag_dict(item.get("tags"), "key", "value")
 
 
 def _ask_for(service: dict[str, Any]) -> None:
@@ -214,7 +226,7 @@ def _lost_sight(service: dict[str, Any]) -> bool:
     return time.monotonic() - _SIGHT.setdefault(id, time.monotonic()) > UNSEEN_SECONDS
 
 
-def _said_of_failure(service: dict[str, Any]) -> str:
+def said_of_failure(service: dict[str, Any]) -> str:
     """ECS's own words of a rollback; events are newest first."""
     events = [str(event["message"]) for event in service.get("events", [])[:20]]
     said = [text for words in ("deployment failed", "rolling back") for text in events if words in text]
@@ -225,6 +237,11 @@ def _last_words(service: dict[str, Any]) -> str:
     """What ECS said last, if it is not that all is well."""
     said = next((str(event["message"]) for event in service.get("events", [])), "")
     return f"; ECS: {said}" if said and "steady state" not in said and "has started" not in said else ""
+
+
+def _outputs(service: dict[str, Any]) -> Outputs:
+    outputs = {"task_definition": service["taskDefinition"], "count": service["desiredCount"]}
+    return outputs if _settled(service) else outputs | {"settled": False}
 
 
 def _settled(service: dict[str, Any]) -> bool:
