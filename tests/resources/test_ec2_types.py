@@ -367,11 +367,16 @@ def test_group_of_a_stack_called_sg(cloud: Cloud, account: Account, tmp_path: Pa
 
 def test_reads_are_batched(account: Account, ec2: Any) -> None:
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    ours = SUBNET.tagged(account.aws)
     made = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone="us-east-1a")
+        ec2.create_subnet(
+            VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone="us-east-1a", TagSpecifications=ours
+        )
         for number in range(250)
     ]
     ids = [each["Subnet"]["SubnetId"] for each in made]
+    stranger = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.255.0/24")["Subnet"]["SubnetId"]
+    assert Subnet.read(account.aws, [stranger]) == {stranger: None}
     account.cloud.forget_calls()
     seen = Subnet.read(account.aws, [*ids, "subnet-00000000"])
     assert [seen[id] for id in ids] == [{}] * 250 and seen["subnet-00000000"] is None
