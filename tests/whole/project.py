@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -196,6 +197,15 @@ class Terminal:
         assert ended == code, f"it ended with {ended}, not {code}: {self.shown}"
         assert "Traceback" not in self.shown
         return self.shown
+
+    def interrupt(self, prompt: str) -> Terminal:
+        """Ctrl-C at the prompt, again if it fell between Python's look for signals and its wait for a key."""
+        self.say(prompt, "")
+        while self.process.poll() is None:
+            os.write(self.near, b"\x03")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+        return self
 
     def _read(self) -> bool:
         """False once the process has closed its side."""

@@ -463,7 +463,7 @@ def test_what_was_interrupted_is_recorded_and_can_be_continued(
 def test_ctrl_c_at_the_question_is_130_and_changes_nothing(project: Project) -> None:
     project.up().ended(0)
     before = project.cloud.inventory()
-    Terminal.begin(project, "down").say("[y/N]", "\x03").end(130)
+    Terminal.begin(project, "down").interrupt("[y/N]").end(130)
     assert project.cloud.inventory() == before
 
 
