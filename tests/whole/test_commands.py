@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -435,6 +436,7 @@ def interrupted(project: Project, *signals: int) -> tuple[int, str]:
             while "Stopping" not in said:
                 said += process.stderr.readline()
     _, rest = process.communicate(timeout=60)
+    time.sleep(0.3)  # twice the latency: the calls that were under way are carried out all the same
     project.cloud.latency(0)
     assert "Traceback" not in said + rest
     return process.returncode, said + rest
