@@ -71,6 +71,8 @@ def test_no_partition_account_or_suffix_is_written_down(path: Path) -> None:
     text = path.read_text("utf-8")
     assert not re.search(r"""["']arn:aws:""", text)
     assert not re.search(r"\b\d{12}\b", text)
+    if "control" in path.parts:  # it answers as AWS does
+        return
     assert not re.search(r"(?<!ecs-tasks)(?<!vpc-flow-logs)\.amazonaws\.com", text)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import stat
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 ENVIRONMENT = {  # most of it is read when moto is imported
     "AWS_ACCESS_KEY_ID": "test",
@@ -51,8 +54,9 @@ def main() -> None:
     for name in [name for name in os.environ if name.startswith(("AWS_", "MOTO_"))]:
         del os.environ[name]
     os.environ.update(ENVIRONMENT)
+    from deployer.sandbox.control.tempo import TEMPO
+
     from .server import Application, serve
-    from .tempo import TEMPO
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,10 +65,11 @@ def main() -> None:
 
     TEMPO.change(call=options.latency)
     application = Application()
+    folder = Path(tempfile.mkdtemp(prefix="cloud-registry-"))
     if options.registry:
-        from .registry import Registry
+        from deployer.sandbox.registry import Registry
 
-        application.registry = Registry()
+        application.registry = Registry(folder)
     try:
         if application.registry:
             application.registry.start()
@@ -76,6 +81,7 @@ def main() -> None:
     finally:
         if application.registry:
             application.registry.stop()
+        shutil.rmtree(folder, ignore_errors=True)
     sys.stdout.flush()
     os._exit(0)  # calls still running are nobody's any more
 

@@ -10,14 +10,17 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import fields
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from deployer.sandbox.control.tempo import LOCK, TEMPO
+
 from .calls import HIDDEN, Call, Calls, Environ, identify
 from .faults import Answer, Fault, Faults, cut, error, kill_client
-from .tempo import LOCK, TEMPO
+from .play import Play
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -29,6 +32,7 @@ class Application:
         self.calls = Calls()
         self.faults = Faults()
         self.errors: list[str] = []
+        self.play = Play()
         self.registry: Any = None
         self._ready = threading.Event()
         self._moto: Any = None
@@ -36,9 +40,14 @@ class Application:
 
     def prepare(self) -> None:
         try:
-            from . import corrections
+            from deployer.sandbox.control import corrections, ecr
 
-            self._moto = corrections.load(self.registry)
+            from . import hidden
+
+            if self.registry:
+                self.play.cannot_pull = partial(ecr.cannot_pull, self.registry)
+            self._moto = corrections.load(self.play, self.registry)
+            hidden.install()
         except BaseException:
             self._failed = traceback.format_exc()
             print(self._failed, file=sys.stderr, flush=True)
@@ -143,10 +152,11 @@ class Application:
         return {"registry": self.registry.address if self.registry else None}
 
     def do_reset(self) -> None:
-        from . import corrections
+        from deployer.sandbox.control import corrections
 
         with LOCK:
             corrections.reset(self.registry)
+            self.play.reset()
             self.faults.clear()
             self.calls.forget()
             self.errors.clear()
@@ -175,10 +185,8 @@ class Application:
         self.faults.clear()
 
     def do_scheduler(self, mode: str, service: str | None = None) -> None:
-        from .scheduler import SCHEDULER
-
         with LOCK:
-            SCHEDULER.set_mode(mode, service)
+            self.play.set_mode(mode, service)
 
     def do_token_expired(self, times: int = 1) -> None:
         if self.registry is None:

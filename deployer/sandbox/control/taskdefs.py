@@ -108,7 +108,7 @@ def install() -> None:
         result = register(self).result
         definition = result["taskDefinition"]
         definition.registered_at = utcnow()
-        definition.registered_by = f"arn:aws:iam::{self.current_account}:user/test"
+        definition.registered_by = f"arn:{self.partition}:iam::{self.current_account}:user/test"
         return ActionResult(result | {"tags": definition.tags})
 
     def describe_task_definition(self: Backend, task_definition_str: str) -> TaskDefinition:

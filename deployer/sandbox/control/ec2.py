@@ -16,7 +16,7 @@ from moto.ec2.utils import generate_route_id
 from moto.ecs.models import ecs_backends
 
 from . import elb
-from .tasks import ServiceTask
+from .tasks import EcsTask
 from .tempo import TEMPO
 
 Check = Callable[[Response, Backend], None]
@@ -51,9 +51,9 @@ def gateways(backend: Backend) -> list[NatGateway]:
     return [nat for nat in backend.nat_gateways.values() if nat.state != "deleted"]
 
 
-def tasks(backend: Backend) -> list[ServiceTask]:
+def tasks(backend: Backend) -> list[EcsTask]:
     clusters = ecs_backends[backend.account_id][backend.region_name].tasks.values()
-    found = [task for cluster in clusters for task in cluster.values() if isinstance(task, ServiceTask)]
+    found = [task for cluster in clusters for task in cluster.values() if isinstance(task, EcsTask)]
     return [task for task in found if task.last_status != "STOPPED"]
 
 

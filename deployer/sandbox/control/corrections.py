@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..registry import Registry
+from .tasks import Runtime
 from .tempo import TEMPO
 
+SERVICES = ("sts", "ec2", "iam", "elbv2", "ecs", "ecr", "logs", "secretsmanager")
 
-def load(registry: Any = None) -> Any:
-    """moto's application, with the corrections in it. `TEMPO` and the lock govern it from here on."""
+
+def load(runtime: Runtime, registry: Registry | None = None, suffix: str = "") -> Any:
+    """moto's application, with the corrections in it. `TEMPO` and the lock govern it from here on.
+
+    `suffix`: of the load balancers' host names, where they lead to fronts on this machine."""
     from moto.server import DomainDispatcherApplication, create_backend_app
 
     from . import ec2, ecr, ecs, elb, iam, logs, scheduler, taskdefs
 
-    for part in (ec2, elb, iam, logs, taskdefs, ecs):
+    for part in (ec2, iam, logs, taskdefs, ecs):
         part.install()
+    elb.install(suffix)
     ecr.install(registry)
-    scheduler.SCHEDULER.start()
+    scheduler.SCHEDULER.start(runtime)
     application = DomainDispatcherApplication(create_backend_app)
-    for service in ("sts", "ec2", "iam", "elbv2", "ecs", "ecr", "logs", "secretsmanager"):
+    for service in SERVICES:
         application.app_instances[service] = create_backend_app(service)
     return application
 
 
-def reset(registry: Any = None) -> None:
+def reset(registry: Registry | None = None) -> None:
     from moto.moto_api._internal.models import moto_api_backend
 
-    from .scheduler import SCHEDULER
-
     moto_api_backend.reset()
-    SCHEDULER.reset()
     TEMPO.reset()
     if registry is not None:
         registry.wipe()

@@ -13,10 +13,9 @@ from moto.ecs.models import ServiceNotFoundException
 from moto.ecs.responses import DESCRIBE_TASKS_TAGS as TAGS
 from moto.ecs.responses import EC2ContainerServiceResponse as Response
 
-from .calls import HIDDEN
 from .scheduler import SCHEDULER, count, live
 from .services import ROLLING, RollingService, check_network, check_targets
-from .tasks import Deployment, ServiceTask, now
+from .tasks import Deployment, EcsTask, now
 from .tempo import TEMPO
 
 
@@ -144,8 +143,7 @@ def list_services(self: Response) -> ActionResult:
     cluster = self.ecs_backend._get_cluster(self._get_param("cluster", "default"))
     services = [each for each in self.ecs_backend.services.values() if each.cluster_name == cluster.name]
     wanted = self._get_param("launchType")
-    told = ("ACTIVE", "DRAINING") if HIDDEN in self.headers.get("User-Agent", "") else ("ACTIVE",)
-    arns = [each.arn for each in services if each.status in told and wanted in (None, each.launch_type)]
+    arns = [each.arn for each in services if each.status == "ACTIVE" and wanted in (None, each.launch_type)]
     return page(self, "serviceArns", arns, 10)
 
 
@@ -174,14 +172,14 @@ def describe_tasks(self: Response) -> ActionResult:
     cluster = self.ecs_backend._get_cluster(self._get_param("cluster", "default"))
     known = {arn.rpartition("/")[2]: task for arn, task in self.ecs_backend.tasks.get(cluster.name, {}).items()}
     wanted = [each.rpartition("/")[2] for each in self._get_param("tasks", [])]
-    prefix = f"arn:aws:ecs:{self.region}:{self.current_account}:task/{cluster.name}"
+    prefix = f"arn:{self.partition}:ecs:{self.region}:{self.current_account}:task/{cluster.name}"
     missing = [{"arn": f"{prefix}/{each}", "reason": "MISSING"} for each in wanted if each not in known]
     if not wanted:
         raise InvalidParameterException("Tasks cannot be empty.")
     (self._include_in_response if "TAGS" in self._get_param("include", []) else self._exclude_from_response)(TAGS)
     found = [known[each] for each in wanted if each in known]
     for task in found:
-        if not isinstance(task, ServiceTask):
+        if not isinstance(task, EcsTask):
             task.advance()
     return ActionResult({"tasks": found, "failures": missing})
 
@@ -190,7 +188,7 @@ def stop_task(self: Response) -> ActionResult:
     cluster = self.ecs_backend._get_cluster(self._get_param("cluster", "default"))
     wanted = self._get_param("task").rpartition("/")[2]
     for arn, task in self.ecs_backend.tasks.get(cluster.name, {}).items():
-        if arn.endswith("/" + wanted) and isinstance(task, ServiceTask):
+        if arn.endswith("/" + wanted) and isinstance(task, EcsTask):
             task.stop(self._get_param("reason") or "Task stopped by user", "UserInitiated")
             return ActionResult({"task": task})
     return ORIGINAL["stop_task"](self)
@@ -221,6 +219,6 @@ def install() -> None:
 
 def _unless_off(name: str, replacement: Callable[[Response], ActionResult]) -> Callable[[Response], ActionResult]:
     def chosen(self: Response) -> ActionResult:
-        return (ORIGINAL[name] if SCHEDULER.mode() == "off" else replacement)(self)
+        return (ORIGINAL[name] if SCHEDULER.runtime.rests(None) else replacement)(self)
 
     return chosen

@@ -38,6 +38,9 @@ DESCRIBE_BALANCERS, DESCRIBE_LISTENERS, DESCRIBE_TAGS = (
 HEALTH, MAKE_ARN = FakeTargetGroup.health_for, models.make_arn_for_load_balancer
 
 
+SUFFIX = ""  # of host names that lead to this machine, where there are fronts
+
+
 def create_load_balancer(self: Backend, name: str, **given: Any) -> FakeLoadBalancer:
     kind = given.get("loadbalancer_type") or "application"
     scheme = given["scheme"] = given.get("scheme") or "internet-facing"
@@ -79,11 +82,14 @@ def create_load_balancer(self: Backend, name: str, **given: Any) -> FakeLoadBala
     )
     balancer = CREATE_BALANCER(self, name, **given)
     balancer.asked_groups, balancer.born = asked, time.monotonic()
+    if SUFFIX:
+        balancer.dns_name = f"{name}.{self.region_name}.{SUFFIX}"
     return balancer
 
 
 def activate(self: FakeLoadBalancer) -> None:
-    if self.state == "provisioning" and time.monotonic() >= self.born + TEMPO.load_balancer:
+    there = getattr(self, "fronted", False) or time.monotonic() >= self.born + TEMPO.load_balancer
+    if self.state == "provisioning" and there:
         self.state = "active"
 
 
@@ -91,7 +97,8 @@ def describe_load_balancers(self: Backend, arns: list[str] | None, names: list[s
     known = {each.name for each in self.load_balancers.values()}
     if set(arns or []) - set(self.load_balancers) or set(names or []) - known:
         raise ELBClientError("LoadBalancerNotFound", "One or more load balancers not found")
-    return DESCRIBE_BALANCERS(self, arns, names)
+    found: list[FakeLoadBalancer] = DESCRIBE_BALANCERS(self, arns, names)
+    return found
 
 
 def delete_load_balancer(self: Backend, arn: str) -> None:
@@ -176,7 +183,8 @@ def describe_listeners(self: Backend, load_balancer_arn: str | None, listener_ar
     known = {arn for balancer in self.load_balancers.values() for arn in balancer.listeners}
     if set(listener_arns or []) - known:
         raise ListenerNotFoundError
-    return DESCRIBE_LISTENERS(self, load_balancer_arn, listener_arns)
+    found: list[FakeListener] = DESCRIBE_LISTENERS(self, load_balancer_arn, listener_arns)
+    return found
 
 
 def describe_tags(self: Backend, resource_arns: list[str]) -> dict[str, Any]:
@@ -188,7 +196,8 @@ def describe_tags(self: Backend, resource_arns: list[str]) -> dict[str, Any]:
             raise TargetGroupNotFoundError
         if ":listener/" in arn and arn not in listeners:
             raise ListenerNotFoundError
-    return DESCRIBE_TAGS(self, resource_arns)
+    tags: dict[str, Any] = DESCRIBE_TAGS(self, resource_arns)
+    return tags
 
 
 def health_for(self: FakeTargetGroup, target: dict[str, Any], ec2_backend: Any) -> FakeHealthStatus:
@@ -221,7 +230,9 @@ def _balancers(account: str, region: str) -> list[FakeLoadBalancer]:
     return list(models.elbv2_backends[account][region].load_balancers.values())
 
 
-def install() -> None:
+def install(suffix: str = "") -> None:
+    global SUFFIX
+    SUFFIX = suffix
     for replacement in (
         create_load_balancer,
         describe_load_balancers,

@@ -13,8 +13,9 @@ from moto.ecs.exceptions import InvalidParameterException
 from moto.ecs.models import EC2ContainerServiceBackend as Backend
 from moto.ecs.models import Service
 from moto.elbv2.models import elbv2_backends
+from moto.utilities.utils import get_partition
 
-from .tasks import Deployment, ServiceTask
+from .tasks import Deployment, EcsTask
 
 DEFAULTS: dict[str, Any] = {
     "desiredCount": 0,
@@ -51,16 +52,17 @@ class RollingService(Service):
     def __init__(self, cluster: Any, name: str, backend: Backend, params: dict[str, Any]) -> None:
         launch_type = params.get("launchType", "FARGATE")
         super().__init__(cluster, name, 0, backend, launch_type=launch_type, tags=params.get("tags") or [])
-        self.tasks: list[ServiceTask] = []
+        self.tasks: list[EcsTask] = []
         self.deployments: list[Any] = []
         self.completed: Deployment | None = None
         self.steady = False
         self.drained = 0.0
         self.client_token = params.get("clientToken")
         self.created_at = utcnow()
-        self.created_by = f"arn:aws:iam::{backend.account_id}:user/test"
+        partition = get_partition(backend.region_name)
+        self.created_by = f"arn:{partition}:iam::{backend.account_id}:user/test"
         role = "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
-        self.role_arn = f"arn:aws:iam::{backend.account_id}:{role}"
+        self.role_arn = f"arn:{partition}:iam::{backend.account_id}:{role}"
         self.platform_family = "Linux"
         self.deployment_configuration: dict[str, Any] = {}
         self.set(copy.deepcopy(DEFAULTS) | {"deploymentConfiguration": {}} | params)
@@ -81,6 +83,7 @@ class RollingService(Service):
 
     def begin(self, deployment: Deployment) -> None:
         """A new PRIMARY deployment; the ones before go on as ACTIVE until it is completed."""
+        deployment.breaker = self.breaker
         for each in self.deployments:
             each.status = "ACTIVE"
         self.deployments.insert(0, deployment)

@@ -13,34 +13,21 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.ecs.models import ecs_backends
 
-from .tasks import Deployment, ServiceTask, now
+from .tasks import Deployment, EcsTask, Runtime, Start, now
 from .tempo import LOCK, TEMPO
 
-MODES = ("ok", "stuck", "crash", "unhealthy", "off")
-FAILURES = 3  # of tasks, until a circuit breaker trips
+LEAST, MOST = 3, 200  # failed tasks until a circuit breaker trips: half of those wanted, within these
 KEPT = 20  # stopped tasks of a service that are still told of
-TICK = 0.02
+ENDED = 100  # stopped tasks of RunTask that are still told of
+TICK = 0.02  # seconds
 
 
 class Scheduler:
-    def __init__(self) -> None:
-        self._modes: dict[str | None, str] = {}
+    runtime: Runtime
 
-    def start(self) -> None:
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def reset(self) -> None:
-        self._modes.clear()
-
-    def set_mode(self, mode: str, service: str | None = None) -> None:
-        if mode not in MODES:
-            raise ValueError(f"no mode {mode!r}; there are {', '.join(MODES)}")
-        if service is None:
-            self._modes.clear()
-        self._modes[service] = mode
-
-    def mode(self, service: str | None = None) -> str:
-        return self._modes.get(service) or self._modes.get(None) or "ok"
+    def start(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        threading.Thread(target=self._run, name="scheduler", daemon=True).start()
 
     def _run(self) -> None:
         while True:
@@ -55,17 +42,27 @@ class Scheduler:
 
     def _tick(self, backend: Any) -> None:
         for service in backend.services.values():
-            if hasattr(service, "tasks") and service.status != "INACTIVE" and self.mode(service.name) != "off":
+            if hasattr(service, "tasks") and service.status != "INACTIVE" and not self.runtime.rests(service.name):
                 self.tend(backend, service)
         for cluster in backend.clusters.values():
+            self._tend_lone(backend, cluster)
             count(backend, cluster)
+
+    def _tend_lone(self, backend: Any, cluster: Any) -> None:
+        """The tasks of RunTask."""
+        tasks = backend.tasks.get(cluster.name, {})
+        lone = [task for task in tasks.values() if isinstance(task, EcsTask) and task.deployment is None]
+        for task in lone:
+            if task.last_status != "STOPPED":
+                self.runtime.advance(task)
+        for task in [task for task in lone if task.last_status == "STOPPED"][:-ENDED]:
+            del tasks[task.task_arn]
 
     def tend(self, backend: Any, service: Any) -> None:
         """One look at one service."""
-        mode = self.mode(service.name)
         for task in live(service):
             health = task.healthy
-            task.advance("ok" if task.deployment.rollback else mode)
+            self.runtime.advance(task)
             if task.failed and task.last_status != "STOPPED" and task.deployment is service.deployments[0]:
                 task.failed = False
                 self._failed(service, task)
@@ -90,7 +87,10 @@ class Scheduler:
         for task in mine[want:]:
             self._stop(service, task)
         if len(mine) < want and room > 0 and now() >= primary.not_before:
-            self._start(backend, service, primary, min(want - len(mine), room))
+            if missing := self.runtime.missing():
+                self._tell_once(service, f"was unable to place a task. Reason: {missing}")
+            else:
+                self._start(backend, service, primary, min(want - len(mine), room))
         healthy = sum(task.healthy for task in mine)
         if healthy >= want:
             spare = len(old)
@@ -119,13 +119,14 @@ class Scheduler:
     def _start(self, backend: Any, service: Any, deployment: Deployment, number: int) -> None:
         definition = backend.describe_task_definition(deployment.task_definition)
         for _ in range(number):
-            task = ServiceTask(service, deployment, definition)
+            cluster = backend.clusters[service.cluster_name]
+            task = EcsTask(cluster, definition, start_of(service, deployment, definition), deployment)
             service.tasks.append(task)
             backend.tasks.setdefault(service.cluster_name, {})[task.task_arn] = task
             tell(service, f"has started 1 tasks: (task {task.id}).")
         service.steady = False
 
-    def _stop(self, service: Any, task: ServiceTask) -> None:
+    def _stop(self, service: Any, task: EcsTask) -> None:
         if task.last_status == "RUNNING" and task.target_entries:
             group = task.target_entries[0]["targetGroupArn"]
             tell(service, f"deregistered 1 targets in (target-group {group})")
@@ -136,8 +137,8 @@ class Scheduler:
         tell(service, f"has stopped 1 running tasks: (task {task.id}).")
         service.steady = False
 
-    def _failed(self, service: Any, task: ServiceTask) -> None:
-        deployment = task.deployment
+    def _failed(self, service: Any, task: EcsTask) -> None:
+        deployment = service.deployments[0]
         service.steady = False
         if "health checks" in task.stopped_reason:
             group = task.target_entries[0]
@@ -146,15 +147,16 @@ class Scheduler:
                 f"(task {task.id}) (port {group['containerPort']}) is unhealthy in "
                 f"(target-group {group['targetGroupArn']}) due to (reason Health checks failed).",
             )
+        deployment.setbacks += 1
+        deployment.not_before = now() + TEMPO.task * min(deployment.setbacks - 1, 10) / 2
         if deployment.rollout_state == "COMPLETED":
             return
         deployment.failed_tasks += 1
-        deployment.not_before = now() + TEMPO.task * min(deployment.failed_tasks - 1, 10) / 2
-        if deployment.failed_tasks < FAILURES:
+        if deployment.failed_tasks < threshold(service):
             return
         if service.breaker["enable"] and deployment.rollout_state == "IN_PROGRESS":
             self._break(service, deployment)
-        elif deployment.failed_tasks == FAILURES:
+        elif deployment.failed_tasks == threshold(service):
             tell(service, "is unable to consistently start tasks successfully.")
 
     def _break(self, service: Any, failed: Deployment) -> None:
@@ -181,6 +183,11 @@ class Scheduler:
                 rollout_state_reason=reason,
             )
         )
+
+    @staticmethod
+    def _tell_once(service: Any, message: str) -> None:
+        if not service.events or not service.events[0]["message"].endswith(message):
+            tell(service, message)
 
     def _drain(self, service: Any) -> None:
         for task in live(service):
@@ -209,7 +216,33 @@ class Scheduler:
             backend.tasks[service.cluster_name].pop(task.task_arn, None)
 
 
-def live(service: Any) -> list[ServiceTask]:
+def threshold(service: Any) -> int:
+    """Failed tasks until the circuit breaker trips:
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html"""
+    return max(LEAST, min(MOST, math.ceil(int(service.desired_count) / 2)))
+
+
+def start_of(service: Any, deployment: Deployment, definition: Any) -> Start:
+    propagated = {"SERVICE": service.tags, "TASK_DEFINITION": definition.tags}
+    tags = list(propagated.get(service.propagate_tags, []))
+    if service.enable_ecs_managed_tags:
+        tags += [
+            {"key": "aws:ecs:clusterName", "value": service.cluster_name},
+            {"key": "aws:ecs:serviceName", "value": service.name},
+        ]
+    return Start(
+        network=deployment.network_configuration,
+        load_balancers=deployment.load_balancers,
+        group=f"service:{service.name}",
+        started_by=deployment.id,
+        tags=tags,
+        overrides={},
+        exec=service.enable_execute_command,
+        subnet=len(service.tasks),
+    )
+
+
+def live(service: Any) -> list[EcsTask]:
     return [task for task in service.tasks if task.last_status != "STOPPED"]
 
 

@@ -14,8 +14,7 @@ from moto.ecr.models import ECRBackend as Backend
 from moto.ecr.models import Image, Repository, ecr_backends
 from moto.ecr.responses import ECRResponse as Response
 
-from . import tasks
-from .registry import Registry, Stored
+from ..registry import Registry, Stored
 
 
 class PushedImage(Image):
@@ -119,18 +118,17 @@ def _bridge(registry: Registry) -> None:
     for replacement in (create_repository, delete_repository, put_image, batch_delete_image):
         setattr(Backend, replacement.__name__, replacement)
 
-    def cannot_pull(image: str) -> str | None:
-        """Why a task cannot pull the image: it is said to be in one of the repositories, and is not."""
-        host, _, path = image.partition("/")
-        if host != registry.address:
-            return None
-        name, _, digest = path.partition("@")
-        name, _, tag = name.partition(":")
-        known = any(name in backend.repositories for regions in ecr_backends.values() for backend in regions.values())
-        stored = registry.images(name) if known else []
-        if any(digest == each.digest if digest else (tag or "latest") in each.tags for each in stored):
-            return None
-        reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref"
-        return f"{reason} {image}: {image}: not found"
 
-    tasks.CANNOT_PULL = cannot_pull
+def cannot_pull(registry: Registry, image: str) -> str | None:
+    """Why a task cannot pull the image: it is said to be in one of the repositories, and is not."""
+    host, _, path = image.partition("/")
+    if host != registry.address:
+        return None
+    name, _, digest = path.partition("@")
+    name, _, tag = name.partition(":")
+    known = any(name in backend.repositories for regions in ecr_backends.values() for backend in regions.values())
+    stored = registry.images(name) if known else []
+    if any(digest == each.digest if digest else (tag or "latest") in each.tags for each in stored):
+        return None
+    reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref"
+    return f"{reason} {image}: {image}: not found"
