@@ -55,8 +55,9 @@ def main() -> None:
         del os.environ[name]
     os.environ.update(ENVIRONMENT)
     from deployer.sandbox.control.tempo import TEMPO
+    from deployer.sandbox.endpoint import serve
 
-    from .server import Application, serve
+    from .server import Application
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -76,7 +77,7 @@ def main() -> None:
         server = serve(application, options.port)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         print(json.dumps({"url": f"http://127.0.0.1:{server.port}"}), flush=True)
-        application.prepare()
+        application.prepare(application.load)
         stop.wait()
     finally:
         if application.registry:

@@ -1,4 +1,4 @@
-"""Which AWS call a request is, and the record of all calls."""
+"""The record of all calls."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
-from urllib.parse import parse_qs
 
 READING = re.compile(r"Describe|Get|List|Head|Filter|Batch(Get|Check)")
-NAMES = {"elasticloadbalancing": "elbv2", "tagging": "resourcegroupstaggingapi", "monitoring": "cloudwatch"}
 HIDDEN = "tests-cloud-hidden"  # in the user agent of calls that are not counted, delayed or disturbed
-Environ = dict[str, Any]
 
 
 @dataclass
@@ -29,25 +26,6 @@ class Call:
 
     def __str__(self) -> str:
         return f"{self.service}.{self.operation}"
-
-
-def identify(environ: Environ, body: bytes) -> tuple[str, str]:
-    """(service, operation) as boto3 calls them: ("elbv2", "CreateLoadBalancer")."""
-    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
-    service = scope.group(1).lower() if scope else "unsigned"
-    service = NAMES.get(service, service)
-    if target := environ.get("HTTP_X_AMZ_TARGET"):
-        return service, target.rpartition(".")[2]
-    path = environ.get("PATH_INFO", "")
-    if rpc := re.fullmatch(r"/service/[^/]+/operation/([^/]+)", path):
-        return service, rpc.group(1)
-    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        action = parse_qs(body.decode("utf-8", "replace")).get("Action", ["?"])[0]
-        return service, action
-    verb = environ["REQUEST_METHOD"].capitalize()
-    if service == "s3":
-        return service, verb + ("Object" if "/" in path.strip("/") else "Bucket")
-    return service, verb + path
 
 
 def is_mutating(service: str, operation: str) -> bool:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import threading
 import time
-import uuid
 from dataclasses import asdict, dataclass
 from typing import Any
-from xml.sax.saxutils import escape
 
 import psutil
 
-from .calls import Call, Environ
+from deployer.sandbox.endpoint import Answer, Environ, error
+
+from .calls import Call
 
 KINDS = ("error", "throttle", "500", "lost", "refuse", "kill-before", "kill-after", "hang")
-Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
 def plain(name: str | None) -> str | None:
@@ -73,12 +71,18 @@ class Fault:
         if self.kind == "throttle":
             code = "RequestLimitExceeded" if ec2 else "ThrottlingException" if target else "Throttling"
             return error(
-                call, environ, self.status or (503 if ec2 else 400), self.code or code, self.message or "Rate exceeded"
+                call.service,
+                environ,
+                self.status or (503 if ec2 else 400),
+                self.code or code,
+                self.message or "Rate exceeded",
             )
         if self.kind == "500":
             code = self.code or ("InternalError" if ec2 else "ServerException" if target else "InternalFailure")
-            return error(call, environ, self.status or 500, code, self.message or "An internal error has occurred")
-        return error(call, environ, self.status or 400, str(self.code), self.message or "A fault was asked for")
+            return error(
+                call.service, environ, self.status or 500, code, self.message or "An internal error has occurred"
+            )
+        return error(call.service, environ, self.status or 400, str(self.code), self.message or "A fault was asked for")
 
 
 class Faults:
@@ -102,26 +106,6 @@ class Faults:
         """The fault that hits this call: the first of those whose turn it is; all of them count it."""
         with self._lock:
             return next(iter([fault for fault in self._faults if fault.strikes(call)]), None)
-
-
-def error(call: Call, environ: Environ, status: int, code: str, message: str) -> Answer:
-    """An AWS error as the service's protocol writes it."""
-    request = str(uuid.uuid4())
-    headers = [("x-amzn-RequestId", request)]
-    if "HTTP_X_AMZ_TARGET" in environ:
-        body = json.dumps({"__type": code, "message": message})
-        kind = environ.get("CONTENT_TYPE") or "application/x-amz-json-1.1"
-        return status, [*headers, ("Content-Type", kind), ("x-amzn-ErrorType", code)], body.encode()
-    who = "Sender" if status < 500 else "Receiver"
-    inner = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
-    if call.service == "ec2":
-        body = f"<Response><Errors><Error>{inner}</Error></Errors><RequestID>{request}</RequestID></Response>"
-    elif call.service == "s3":
-        body = f"<Error>{inner}<RequestId>{request}</RequestId></Error>"
-    else:
-        wrapped = f"<Error><Type>{who}</Type>{inner}</Error><RequestId>{request}</RequestId>"
-        body = f"<ErrorResponse>{wrapped}</ErrorResponse>"
-    return status, [*headers, ("Content-Type", "text/xml")], f'<?xml version="1.0"?>{body}'.encode()
 
 
 def cut(environ: Environ) -> None:

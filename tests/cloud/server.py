@@ -1,75 +1,48 @@
-"""The server: moto's own application with a record, faults, latency and a control path around it."""
+"""The server: the sandbox's endpoint with a record, faults and latency around it, and a control path."""
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-import threading
 import time
-import traceback
-from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
-
 from deployer.sandbox.control.tempo import LOCK, TEMPO
+from deployer.sandbox.endpoint import Answer, Endpoint, Environ, error, identify
 
-from .calls import HIDDEN, Call, Calls, Environ, identify
-from .faults import Answer, Fault, Faults, cut, error, kill_client
+from .calls import HIDDEN, Call, Calls
+from .faults import Fault, Faults, cut, kill_client
 from .play import Play
 
-StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
-
-class Application:
-    """`prepare` (moto's import, the corrections) runs beside; the first calls wait for it."""
-
+class Application(Endpoint):
     def __init__(self) -> None:
+        super().__init__()
         self.calls = Calls()
         self.faults = Faults()
         self.errors: list[str] = []
         self.play = Play()
         self.registry: Any = None
-        self._ready = threading.Event()
-        self._moto: Any = None
-        self._failed = ""
 
-    def prepare(self) -> None:
-        try:
-            from deployer.sandbox.control import corrections, ecr
+    def load(self) -> Any:
+        from deployer.sandbox.control import corrections, ecr
 
-            from . import hidden
+        from . import hidden
 
-            if self.registry:
-                self.play.cannot_pull = partial(ecr.cannot_pull, self.registry)
-            self._moto = corrections.load(self.play, self.registry)
-            hidden.install()
-        except BaseException:
-            self._failed = traceback.format_exc()
-            print(self._failed, file=sys.stderr, flush=True)
-        finally:
-            self._ready.set()
+        if self.registry:
+            self.play.cannot_pull = partial(ecr.cannot_pull, self.registry)
+        moto = corrections.load(self.play, self.registry)
+        hidden.install()
+        return moto
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    def answer(self, environ: Environ, body: bytes) -> Answer:
         path = environ.get("PATH_INFO", "")
-        self._ready.wait()
-        if self._failed:
-            answer: Answer = (503, [("Content-Type", "text/plain")], self._failed.encode())
-        elif path.startswith("/_cloud/"):
-            answer = self._control(path.removeprefix("/_cloud/"), body)
-        elif path.startswith("/moto-api") or HIDDEN in environ.get("HTTP_USER_AGENT", ""):
-            answer = self._execute(Call(0, *identify(environ, body), False, time.time()), environ, body)
-        else:
-            answer = self._aws(environ, body)
-        status, headers, content = answer
-        headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
-        start_response(f"{status} {HTTPStatus(status).phrase}", [*headers, ("Content-Length", str(len(content)))])
-        return [content]
+        if path.startswith("/_cloud/"):
+            return self._control(path.removeprefix("/_cloud/"), body)
+        if path.startswith("/moto-api") or HIDDEN in environ.get("HTTP_USER_AGENT", ""):
+            return self.execute(environ, body)
+        return self._aws(environ, body)
 
     # --- AWS ---
 
@@ -88,53 +61,31 @@ class Application:
         if TEMPO.call:
             time.sleep(TEMPO.call)
         if fault is None:
-            return self._execute(call, environ, body)
+            return self.execute(environ, body)
         try:
             match fault.kind:
                 case "hang":
                     time.sleep(fault.seconds)
-                    return self._execute(call, environ, body)
+                    return self.execute(environ, body)
                 case "refuse":
                     cut(environ)
                 case "lost":
-                    self._execute(call, environ, body)
+                    self.execute(environ, body)
                     cut(environ)
                 case "kill-before":
                     kill_client(environ, fault.owner)
                     cut(environ)
                 case "kill-after":
-                    self._execute(call, environ, body)
+                    self.execute(environ, body)
                     kill_client(environ, fault.owner)
                     cut(environ)
         except PermissionError as refused:
-            return error(call, environ, 400, "CloudRefusesToKill", str(refused))
+            return error(call.service, environ, 400, "CloudRefusesToKill", str(refused))
         return fault.answer(call, environ)
 
-    def _execute(self, call: Call, environ: Environ, body: bytes) -> Answer:
-        environ["wsgi.input"] = io.BytesIO(body)
-        started: list[Any] = []
-
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
-            started[:] = [int(status.split()[0]), headers]
-            return lambda data: None
-
-        try:
-            with LOCK:
-                chunks = self._moto(environ, start)
-                content = b"".join(chunks)
-                if hasattr(chunks, "close"):
-                    chunks.close()
-            return started[0], started[1], content
-        except NotImplementedError as missing:
-            self._note(call)
-            return error(call, environ, 400, "CloudDoesNotKnowThis", f"{call}: {missing}")
-        except Exception as broken:
-            self._note(call)
-            return error(call, environ, 500, "InternalFailure", f"{call}: {broken!r}")
-
-    def _note(self, call: Call) -> None:
-        self.errors.append(f"{call}\n{traceback.format_exc()}")
-        print(self.errors[-1], file=sys.stderr, flush=True)
+    def note(self, problem: str) -> None:
+        self.errors.append(problem)
+        super().note(problem)
 
     # --- control ---
 
@@ -192,19 +143,3 @@ class Application:
         if self.registry is None:
             raise ValueError("this cloud was started without a registry")
         self.registry.expire(times)
-
-
-class Handler(WSGIRequestHandler):
-    """Says nothing about each request."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
-
-    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
-        pass
-
-
-def serve(application: Application, port: int) -> BaseWSGIServer:
-    server = make_server("127.0.0.1", port, application, threaded=True, request_handler=Handler)
-    server.daemon_threads = True  # type: ignore[attr-defined]
-    return server
