@@ -18,3 +18,4 @@ class Settings:
     quiet: bool = False
     verbose: bool = False
     color: bool = True
+    sandbox: bool = False

@@ -75,6 +75,7 @@ def _address(balancer: Record, records: Mapping[str, Record]) -> dict[str, str]:
         plain = (protocol, port) in (("http", 80), ("https", 443))
         known = {f"{name}.host": host, f"{name}.port": str(port)}
         if balancer.inputs.get("scheme") == "internet-facing":
-            known[f"{name}.url"] = f"{protocol}://{host}" + ("" if plain else f":{port}")
+            door = balancer.outputs.get("door") or ("" if plain else port)
+            known[f"{name}.url"] = f"{protocol}://{host}" + (f":{door}" if door else "")
         return known
     return {}

@@ -19,6 +19,7 @@ from deployer.errors import DeployerError, harmless
 COMMANDS = {
     "up": "up", "plan": "up", "status": "status", "down": "down", "push-image": "push_image",
     "state": "state", "init": "files", "validate": "files", "schema": "files",
+    "sandbox": "sandbox",
 }  # fmt: skip
 
 

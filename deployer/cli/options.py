@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import click
 
 from deployer import __version__
-from deployer.errors import UsageError
 from deployer.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,7 +44,7 @@ def common(command: F) -> F:
     @click.option("--verbose", is_flag=True, help="More detail; tracebacks.")
     @click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR).")
     @click.version_option(__version__, prog_name="deployer")
-    @click.option("--sandbox", is_flag=True, help="Target the embedded AWS on this machine (not in this version yet).")
+    @click.option("--sandbox", is_flag=True, help="Target the embedded AWS on this machine.")
     @functools.wraps(command)
     def wrapped(
         file: Path,
@@ -59,9 +58,7 @@ def common(command: F) -> F:
         sandbox: bool,
         **others: Any,
     ) -> Any:
-        if sandbox:
-            raise UsageError("The sandbox is not part of this version.", "Leave it away, or set AWS_ENDPOINT_URL.")
-        settings = Settings(file, env, region, profile, as_json, quiet, verbose, not no_color)
+        settings = Settings(file, env, region, profile, as_json, quiet, verbose, not no_color, sandbox)
         return command(settings=settings, **others)
 
     return wrapped  # type: ignore[return-value]

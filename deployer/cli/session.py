@@ -34,6 +34,7 @@ class Session:
     aws: door.Aws
     state: State
     missing: frozenset[str] = frozenset()
+    idle: str = ""  # why no service can run: a sandbox without a Docker engine
     _zones: list[str] = field(default_factory=list)
 
     @property
@@ -114,19 +115,24 @@ def load_standing(settings: Settings) -> Config:
 @contextlib.contextmanager
 def opened(settings: Settings, config: Config, command: str, *, locked: bool = True) -> Iterator[Session]:
     """Raises UsageError, StateError or LockedError before anything is changed."""
+    idle, profile, account = "", settings.profile, config.account
+    if settings.sandbox:
+        from deployer.cli import sandbox
+
+        idle, profile, account = sandbox.without_engine(sandbox.enter(settings)), None, None
     aws = door.connect(
-        config.stack, region=settings.region or config.region, profile=settings.profile, account=config.account,
+        config.stack, region=settings.region or config.region, profile=profile, account=account,
         tags=dict(config.tags),
     )  # fmt: skip
     path = state_path(settings, config.stack)
     with lock(path, command) if locked else contextlib.nullcontext():
         state = State.open(path, config.stack, aws.account, aws.region)
         aws.stack_id = state.id
-        yield Session(settings, config, aws, state)
+        yield Session(settings, config, aws, state, idle=idle)
 
 
 def state_path(settings: Settings, stack: str) -> Path:
-    return settings.file.parent / ".deployer" / f"{stack}.json"
+    return settings.file.parent / ".deployer" / f"{stack}{'.sandbox' if settings.sandbox else ''}.json"
 
 
 def available_zones(aws: door.Aws) -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from deployer.plan import Plan
 
 
+NOT_BUILT = "not-built"  # the tag of what a sandbox without a Docker engine could not build
 PART = "[a-z0-9][a-z0-9._-]*"
 REFERENCE = re.compile(rf"{PART}(:\d+)?(/{PART})*(:\w[\w.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
 
@@ -53,7 +54,13 @@ def up(
         plan = _plan(session, chosen, not no_build, delete_data, parallel)
         if plan_only:
             return _show(session, plan)
-        return _carry_out(session, plan, yes=yes, timeout=timeout, parallel=parallel, wait=not no_wait)
+        wait = not no_wait and not session.idle
+        code = _carry_out(session, plan, yes=yes, timeout=timeout, parallel=parallel, wait=wait)
+    if session.idle and not code:
+        from deployer.cli.sandbox import INSTALL
+
+        click.echo(f"The services are registered and not running: {session.idle}\n{INSTALL}", err=True)
+    return code
 
 
 @click.command(short_help="Show what `up` would do and why.")
@@ -105,6 +112,9 @@ def _plan(session: Session, images: dict[str, str], build: bool, delete_data: bo
 
     session.refuse_strangers()
     session.refresh(parallel)
+    if session.idle:  # nothing can be built
+        services = session.config.services.items()
+        images = {name: f"{name}:{NOT_BUILT}" for name, service in services if service.build} | images
     wanted = session.wanted(images, build)
     return planning.make(wanted, session.state.records, missing=session.missing, delete_data=delete_data)
 
@@ -140,4 +150,6 @@ def _carry_out(session: Session, plan: Plan, *, yes: bool, timeout: float, paral
         apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel, wait=wait)
         with console.live():
             outcome = apply.run(plan)
+    if session.settings.sandbox:  # an address has its port only once its listener is there
+        session.refresh(parallel)
     return console.finish(outcome, session.outputs())

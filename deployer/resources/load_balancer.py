@@ -103,4 +103,6 @@ def _describe(aws: Aws, arns: list[str]) -> list[dict[str, Any]]:
 
 
 def _outputs(balancer: dict[str, Any]) -> Outputs:
-    return {"host": balancer["DNSName"]}
+    """`door`: the port by which it is reached from here, where an emulator's name carries one."""
+    host, _, door = balancer["DNSName"].partition(":")
+    return {"host": host, "door": door} if door else {"host": host}

@@ -65,7 +65,7 @@ def error(service: str, environ: Environ, status: int, code: str, message: str) 
 
 
 class Endpoint:
-    """A WSGI application around the one that `load` gives (moto, with the corrections); calls wait until it is there."""
+    """A WSGI application around the one that `load` gives (moto, with the corrections); until then calls wait."""
 
     def __init__(self) -> None:
         self._ready = threading.Event()

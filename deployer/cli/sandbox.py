@@ -1,0 +1,130 @@
+"""`sandbox up`, `down`, `status`: the embedded AWS on this machine; and how other commands enter it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deployer import __version__
+from deployer.errors import DeployerError, NotDeployedError
+from deployer.settings import Settings
+
+if TYPE_CHECKING:
+    from deployer.sandbox.process import Address
+
+INSTALL = "Start Docker or install it (on Debian: `sudo apt install docker.io`; else " \
+    "https://docs.docker.com/engine/install/), then run `deployer up --sandbox` again."
+
+
+def enter(settings: Settings) -> Address:
+    """Starts it if it does not run; from then on every AWS call of this process goes there."""
+    from deployer.sandbox import process
+
+    where = process.folder()
+    if process.running(where) is None and not settings.quiet:
+        click.echo("starting the sandbox", err=True)
+    address = process.start(where)
+    process.environment(address, os.environ)
+    return address
+
+
+def without_engine(address: Address) -> str:
+    """Why no container can run; empty when they can."""
+    return str(_told(address)["engine"])
+
+
+def _told(address: Address) -> dict[str, Any]:
+    from deployer.sandbox import process
+
+    try:
+        told: dict[str, Any] = process.ask(address, "status")
+    except OSError as error:
+        hint = "`deployer sandbox down` ends it, `deployer sandbox up` starts it anew."
+        raise DeployerError(f"The sandbox at {address.url} does not answer: {error}.", hint) from error
+    return told
+
+
+@click.group()
+@click.version_option(__version__, prog_name="deployer")
+def sandbox() -> None:
+    """An AWS on this machine: no account, real containers."""
+
+
+quiet = click.option("--quiet", is_flag=True, help="Only errors.")
+
+
+@sandbox.command()
+@quiet
+def up(quiet: bool) -> int:
+    """Start it; one that runs is left as it is."""
+    from deployer.sandbox import process
+
+    where = process.folder()
+    before = process.running(where)
+    address = process.start(where)
+    if not quiet:
+        click.echo(f"the sandbox {'runs already' if before else 'runs'}: {address.url} (process {address.pid})")
+        if why := without_engine(address):
+            click.echo(f"no containers run in it: {why}\n{INSTALL}", err=True)
+    return 0
+
+
+@sandbox.command()
+@click.option("--wipe", is_flag=True, help="Forget what it holds, too: resources, images, votes.")
+@quiet
+def down(wipe: bool, quiet: bool) -> int:
+    """Stop it, with every container, network and volume it made."""
+    from deployer.sandbox import process
+
+    ran = process.stop(process.folder(), wipe)
+    if not quiet:
+        kept = "what it held is forgotten" if wipe else "what it holds is kept for the next start"
+        click.echo(f"the sandbox {'is stopped' if ran else 'was not running'}; {kept}")
+    return 0
+
+
+@sandbox.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+def status(as_json: bool) -> int:
+    """Show whether it runs, and where its load balancers listen."""
+    from deployer.sandbox import process
+
+    address = process.running(process.folder())
+    if address is None:
+        if as_json:
+            click.echo(json.dumps({"running": False}))
+            return 4
+        raise NotDeployedError("The sandbox is not running.", "`deployer sandbox up` starts it.")
+    told = _told(address)
+    if as_json:
+        click.echo(json.dumps({"running": True, "url": address.url, **told}, indent=1))
+    else:
+        _text(address, told)
+    return 0
+
+
+def _text(address: Address, told: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    from deployer.report import terminal
+
+    console = terminal(Settings(file=None), sys.stdout)  # type: ignore[arg-type]
+    console.print(Text.assemble(("sandbox", "bold"), f"  {address.url}  process {address.pid}"), soft_wrap=True)
+    rows = {
+        "containers": f"none can run: {told['engine']}" if told["engine"] else str(told["containers"]),
+        "registry": told["registry"],
+        "folder": told["folder"],
+    }
+    if told["problem"]:
+        rows["problem"] = told["problem"]
+    for name, value in rows.items():
+        console.print(Text.assemble((f"  {name:<11} ", "dim"), value), soft_wrap=True)
+    for front in told["load_balancers"]:
+        scheme = "http" if front["protocol"] in ("HTTP", "HTTPS") else "tcp"
+        where = f"{scheme}://127.0.0.1:{front['bound']}" if front["bound"] else "not served"
+        healthy = f"targets {front['healthy']}/{front['targets']} healthy"
+        console.print(Text(f"  {front['balancer']}  port {front['port']}: {where}  {healthy}"), soft_wrap=True)

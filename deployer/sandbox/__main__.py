@@ -1,0 +1,129 @@
+"""`python -m deployer.sandbox FOLDER`: the sandbox's process. SIGTERM ends it, and all its containers with it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from deployer.sandbox.process import HELD, REGION
+
+ACCOUNT = "0" * 12  # nobody's
+ENVIRONMENT = {  # most of it is read when moto is imported
+    "AWS_ACCESS_KEY_ID": "sandbox",
+    "AWS_SECRET_ACCESS_KEY": "sandbox",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    "MOTO_ACCOUNT_ID": ACCOUNT,
+}
+SAVE_SECONDS = 1.0  # after a change, and between two savings
+SUFFIX = "elb.localhost"  # browsers and resolvers lead every name under `localhost` to this machine (RFC 6761)
+log = logging.getLogger("deployer.sandbox")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m deployer.sandbox")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sweep", action="store_true", help="remove what a killed sandbox has left in Docker, and end")
+    parser.add_argument("--wipe", action="store_true", help="with --sweep: its images too")
+    options = parser.parse_args()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    for name in [name for name in os.environ if name.startswith(("AWS_", "MOTO_"))]:
+        del os.environ[name]
+    os.environ.update(ENVIRONMENT)
+    options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = take(options.folder)
+    if lock is None:
+        sys.exit(HELD)
+    if options.sweep:
+        sweep(options.folder, options.wipe)
+    else:
+        run(options.folder)
+
+
+def take(folder: Path) -> int | None:
+    """The lock, held until this process ends. Who only looks whether it is held holds it for an instant."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    for _ in range(50):
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        time.sleep(0.01)
+    return None
+
+
+def owner_of(folder: Path) -> str:
+    """The name by which its containers are known, for as long as the folder lives."""
+    file = folder / "owner"
+    with contextlib.suppress(OSError):
+        return file.read_text().strip()
+    name = secrets.token_hex(4)
+    file.write_text(name)
+    return name
+
+
+def sockets_of(owner: str) -> Path:
+    """A short path: that of a Unix socket has at most 108 bytes."""
+    folder = Path(tempfile.gettempdir()) / f"deployer-{os.getuid()}-{owner}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to another user")
+    return folder
+
+
+def sweep(folder: Path, wipe: bool) -> None:
+    from .containers import Containers
+    from .supplies import Supplies
+
+    supplies, owner = Supplies(ACCOUNT), owner_of(folder)
+    containers = Containers(owner, sockets_of(owner), supplies.secret, supplies.log, lambda host: None)
+    containers.clean()
+    if wipe:
+        containers.forget_images()
+
+
+def run(folder: Path) -> None:
+    from .life import Life  # moto is imported beside, once the port is taken
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    life = Life(folder, owner_of(folder), ACCOUNT, SUFFIX)
+    told = folder / "address.json"
+    with contextlib.suppress(OSError):
+        life.port = int(json.loads(told.read_text("utf-8"))["url"].rpartition(":")[2])
+    try:
+        url = life.listen()
+        announce(told, {"url": url, "pid": os.getpid(), "key": life.key, "account": ACCOUNT})
+        life.begin()
+        while not stop.wait(0.25):
+            life.tend()
+    finally:
+        told.unlink(missing_ok=True)
+        life.end()
+    os._exit(0)  # calls still running are nobody's any more
+
+
+def announce(file: Path, address: dict[str, Any]) -> None:
+    fresh = file.with_suffix(".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        json.dump(address, stream)
+    fresh.replace(file)
+
+
+if __name__ == "__main__":
+    main()

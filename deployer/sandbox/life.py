@@ -1,0 +1,151 @@
+"""The life of the sandbox's process: listen, remember, begin, tend, end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .control.tempo import LOCK, TEMPO
+from .endpoint import serve
+from .registry import NoRegistryError, Registry
+from .server import Sandbox
+
+SAVE_SECONDS = 1.0  # after a change, and between two savings
+TIDY_SECONDS = 0.5
+log = logging.getLogger("deployer.sandbox")
+
+
+class Life:
+    """One run of the process. Called from its main thread, with which the registry's process would die."""
+
+    def __init__(self, folder: Path, owner: str, account: str, suffix: str) -> None:
+        self.folder, self.owner, self.account, self.suffix = folder, owner, account, suffix
+        self.port = 0
+        self.key = _kept(folder / "key", lambda: f"SANDBOX{secrets.token_hex(8).upper()}")
+        self.server = Sandbox(self.key, self.status)
+        self.registry = Registry(folder / "registry")
+        self.registry_problem = self.save_problem = ""
+        self._saved = self._tidied = self._tried = 0.0
+        self._http: Any = None
+        self.running: Any = None
+
+    def listen(self) -> str:
+        """On the port it had before, if that is free."""
+        try:
+            self._http = serve(self.server, self.port)
+        except OSError:
+            self._http = serve(self.server, 0)
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return f"http://127.0.0.1:{self._http.port}"
+
+    def begin(self) -> None:
+        self._start_registry()
+        self.server.prepare(self._load)
+        if self.running is None:
+            raise SystemExit(1)  # the reason is in the log
+
+    def _load(self) -> Any:
+        from . import store
+        from .__main__ import sockets_of
+        from .containers import Containers
+        from .control import corrections
+        from .fronts import Fronts
+        from .running import Running, spec_of
+        from .supplies import Supplies
+
+        supplies = Supplies(self.account)
+        sockets = sockets_of(self.owner)
+        containers = Containers(self.owner, sockets, supplies.secret, supplies.log, self.registry.login)
+        fronts = Fronts(LOCK, containers.reach, sockets)
+        running = Running(containers, fronts, self.registry)
+        TEMPO.change(task=1.0, drain=0.0, nat=1.0, load_balancer=2.0)
+        with LOCK:
+            moto = corrections.load(running, self.registry, self.suffix)
+            store.load(self.folder / "state.pickle")
+            containers.adopt([spec_of(task) for task in _tasks() if task.last_status != "STOPPED"])
+        fronts.start()
+        self.running = running
+        return moto
+
+    def tend(self) -> None:
+        """Four times a second."""
+        moment = time.monotonic()
+        if moment - self._tidied > TIDY_SECONDS:
+            self._tidied = moment
+            self.running.tidy()
+        if not self.registry.address and moment - self._tried > 5:
+            self._start_registry()
+        if self.server.changed > self._saved and moment - max(self._saved, self.server.changed) > SAVE_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        from . import store
+
+        self._saved = time.monotonic()
+        try:
+            with LOCK:
+                store.save(self.folder / "state.pickle")
+            self.save_problem = ""
+        except OSError as error:
+            self.save_problem = f"what the account holds could not be saved: {error.strerror}"
+            log.error("%s", self.save_problem)
+
+    def end(self) -> None:
+        """What it holds is remembered; its containers, networks and volumes are not."""
+        if self.running:
+            self.save()
+            self.running.fronts.stop()
+            self.running.containers.clean()
+        self.registry.stop()
+
+    def _start_registry(self) -> None:
+        self._tried = time.monotonic()
+        try:
+            self.registry.start()
+            self.registry_problem = ""
+        except (NoRegistryError, OSError) as error:
+            self.registry_problem = str(error)
+
+    def status(self) -> dict[str, Any]:
+        containers = self.running.containers
+        return {
+            "pid": os.getpid(),
+            "folder": str(self.folder),
+            "account": self.account,
+            "registry": self.registry.address or self.registry_problem,
+            "engine": containers.available(),
+            "problem": self.save_problem,
+            "load_balancers": [asdict(front) for front in self.running.fronts.table()],
+            "containers": len(containers.engine.containers()) if not containers.available() else 0,
+        }
+
+
+def _kept(file: Path, make: Any) -> str:
+    with contextlib.suppress(OSError):
+        return file.read_text().strip()
+    made: str = make()
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as stream:
+        stream.write(made)
+    return made
+
+
+def _tasks() -> list[Any]:
+    """Every task that the account knows, once the scheduler's clocks go again."""
+    from moto.ecs.models import ecs_backends
+
+    from .control import scheduler
+    from .control.tasks import EcsTask
+
+    found = []
+    for regions in ecs_backends.values():
+        for backend in regions.values():
+            getattr(scheduler, "wake", lambda backend: None)(backend)
+            found += [task for tasks in backend.tasks.values() for task in tasks.values() if isinstance(task, EcsTask)]
+    return found
