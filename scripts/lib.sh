@@ -109,7 +109,7 @@ ensure_engine() {
     return 1
   fi
   ENGINE_DIR=$(mktemp -d)
-  say "starting a Docker engine (stopped again at the end)"
+  say "starting a Docker engine"
   # A session of its own, so that Ctrl-C reaches the script first and the engine is stopped in order.
   setsid dockerd --pidfile "$ENGINE_DIR/pid" >"$ENGINE_DIR/log" 2>&1 </dev/null 9<&- &
   local child=$! second
@@ -130,6 +130,13 @@ ensure_engine() {
 
 need_client() {
   if apt-cache show docker-cli >/dev/null 2>&1; then install_packages docker-cli; else install_packages docker.io; fi
+}
+
+# keep_engine: what ensure_engine has started goes on running after the script.
+keep_engine() {
+  [ -n "$ENGINE_DIR" ] || return 0
+  KEPT_ENGINE=$(cat "$ENGINE_DIR/pid")
+  ENGINE_DIR=""
 }
 
 # stop_engine: stops the engine that ensure_engine started, and no other.

@@ -16,9 +16,6 @@ from deployer.settings import Settings
 if TYPE_CHECKING:
     from deployer.sandbox.process import Address
 
-INSTALL = "Start Docker or install it (on Debian: `sudo apt install docker.io`; else " \
-    "https://docs.docker.com/engine/install/), then run `deployer up --sandbox` again."
-
 
 def enter(settings: Settings) -> Address:
     """Starts it if it does not run; from then on every AWS call of this process goes there."""
@@ -69,7 +66,7 @@ def up(quiet: bool) -> int:
     if not quiet:
         click.echo(f"the sandbox {'runs already' if before else 'runs'}: {address.url} (process {address.pid})")
         if why := without_engine(address):
-            click.echo(f"no containers run in it: {why}\n{INSTALL}", err=True)
+            click.echo(f"no containers run in it: {why}", err=True)
     return 0
 
 

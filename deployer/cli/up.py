@@ -57,9 +57,7 @@ def up(
         wait = not no_wait and not session.idle
         code = _carry_out(session, plan, yes=yes, timeout=timeout, parallel=parallel, wait=wait)
     if session.idle and not code:
-        from deployer.cli.sandbox import INSTALL
-
-        click.echo(f"The services are registered and not running: {session.idle}\n{INSTALL}", err=True)
+        click.echo(f"The services are registered and not running: {session.idle}", err=True)
     return code
 
 

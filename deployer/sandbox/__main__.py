@@ -104,8 +104,9 @@ def run(folder: Path) -> None:
         signal.signal(number, lambda *_: stop.set())
     life = Life(folder, owner_of(folder), ACCOUNT, SUFFIX)
     told = folder / "address.json"
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError, KeyError):
         life.port = int(json.loads(told.read_text("utf-8"))["url"].rpartition(":")[2])
+    told.unlink(missing_ok=True)  # it was the last one's
     try:
         url = life.listen()
         announce(told, {"url": url, "pid": os.getpid(), "key": life.key, "account": ACCOUNT})
@@ -113,7 +114,6 @@ def run(folder: Path) -> None:
         while not stop.wait(0.25):
             life.tend()
     finally:
-        told.unlink(missing_ok=True)
         life.end()
     os._exit(0)  # calls still running are nobody's any more
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from .control.tempo import LOCK, TEMPO
 from .endpoint import serve
-from .registry import NoRegistryError, Registry
+from .registry import NoRegistryError, Registry, Served
 from .server import Sandbox
 
 SAVE_SECONDS = 1.0  # after a change, and between two savings
@@ -30,7 +30,7 @@ class Life:
         self.port = 0
         self.key = _kept(folder / "key", lambda: f"SANDBOX{secrets.token_hex(8).upper()}")
         self.server = Sandbox(self.key, self.status)
-        self.registry = Registry(folder / "registry")
+        self.registry = Registry(folder / "registry", self._contained)
         self.registry_problem = self.save_problem = ""
         self._saved = self._tidied = self._tried = 0.0
         self._http: Any = None
@@ -40,7 +40,7 @@ class Life:
         """On the port it had before, if that is free."""
         try:
             self._http = serve(self.server, self.port)
-        except OSError:
+        except (OSError, SystemExit):  # werkzeug ends the program when the port is taken
             self._http = serve(self.server, 0)
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return f"http://127.0.0.1:{self._http.port}"
@@ -112,6 +112,11 @@ class Life:
             self.registry_problem = ""
         except (NoRegistryError, OSError) as error:
             self.registry_problem = str(error)
+
+    def _contained(self, root: Path, port: int) -> Served:
+        from .contained import Contained
+
+        return Contained(self.owner)(root, port)
 
     def status(self) -> dict[str, Any]:
         containers = self.running.containers

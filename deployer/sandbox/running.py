@@ -21,7 +21,7 @@ STEADY = 1.0  # seconds that a task without any check must run to count as well
 SILENT = 0.3  # seconds after which no front sends a deregistered target anything more
 LAYER4_DRAIN = 2.0  # seconds that open connections through a network load balancer are given; on AWS the whole delay
 IDLE_NETWORK = 2.0
-NO_ENGINE = "the sandbox has no Docker engine ({why}), so services are registered and not running"
+NO_ENGINE = "the services are registered and not running: {why}"
 
 
 class Running:
@@ -37,7 +37,7 @@ class Running:
 
     def missing(self) -> str:
         why = self.containers.available()
-        return NO_ENGINE.format(why=why.rstrip(".")) if why else ""
+        return NO_ENGINE.format(why=why) if why else ""
 
     def advance(self, task: EcsTask) -> None:
         seen = self.containers.look(task.id)

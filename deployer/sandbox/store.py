@@ -73,6 +73,8 @@ class _Pickler(cloudpickle.Pickler):
             return threading.Lock, ()
         if name == "ParameterDict":
             return _parameters, (thing.account_id, thing.region_name, dict(thing), dict(thing.__dict__))
+        if name == "AWSManagedPolicy":  # some 1,600, the same everywhere
+            return _aws_policy, (thing.account_id, thing.partition, thing.arn, thing.attachment_count)
         if hasattr(thing, "private_bytes") and hasattr(thing, "private_numbers"):
             return _key, (_pem(thing),)
         if name == "Certificate" and hasattr(thing, "public_bytes"):
@@ -108,3 +110,11 @@ def _parameters(account: str, region: str, items: dict[str, Any], attributes: di
     dict.update(made, items)
     made.__dict__.update(attributes)
     return made
+
+
+def _aws_policy(account: str, partition: str, arn: str, attachments: int) -> Any:
+    from moto.iam.models import iam_backends
+
+    policy = iam_backends[account][partition].managed_policies[arn]
+    policy.attachment_count = attachments
+    return policy

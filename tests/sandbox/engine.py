@@ -109,17 +109,17 @@ def saved_image(name: str, architecture: str) -> bytes:
     config = {"architecture": architecture, "os": "linux", "config": {},
               "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]}}  # fmt: skip
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
-    files = {"layer.tar": layer, "config.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode()}
+    texts = {"config.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode()}
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:
-        for path, content in files.items():
+        for path, content in {"layer.tar": layer, **texts}.items():
             entry = tarfile.TarInfo(path)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     return file.getvalue()
 
 
-def until(true: Callable[[], Result | None | bool], seconds: float = 20) -> Result:
+def until(true: Callable[[], Result | bool | None], seconds: float = 20) -> Result:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = true()

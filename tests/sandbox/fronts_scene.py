@@ -37,6 +37,13 @@ class Backstage:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
 
     def close(self) -> None:
+        async def cancel() -> None:
+            rest = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(*rest, return_exceptions=True)
+
+        self.do(cancel())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
 

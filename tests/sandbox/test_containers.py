@@ -44,8 +44,8 @@ def answer(here: Place, ip: str) -> str:
 
 
 def test_a_server_is_reached_and_gets_what_is_its_own(here: Place) -> None:
-    given = {"environment": [{"name": "PLAIN", "value": "p"}], "secrets": [{"name": "ANSWER", "valueFrom": "arn:secret"}]}
-    task = here.run(spec(container(**WEB, **given)))
+    plain = [{"name": "PYTHONUNBUFFERED", "value": "1"}]
+    task = here.run(spec(container(**WEB, environment=plain, secrets=[{"name": "ANSWER", "valueFrom": "arn:secret"}])))
     other = here.run(spec(container("import time; time.sleep(60)")))
     seen = here.until(task, "RUNNING")
     assert answer(here, seen.ip) == "s3cr3t-value"
@@ -93,7 +93,7 @@ def test_a_container_that_exits_ends_its_task(here: Place, code: str, exit_code:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"image": "registry.invalid/shop:1"}, "failed to resolve ref registry.invalid/shop:1: failed to do request: Get"),
+        ({"image": "registry.invalid/a:1"}, "failed to resolve ref registry.invalid/a:1: failed to do request: Get"),
         ({"secrets": [{"name": "A", "valueFrom": "arn:none"}]}, "unable to retrieve secret from asm: service call has "
          "been retried 1 time(s): ResourceNotFoundException: Secrets Manager can't find the specified secret."),
         ({"logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "/none"}}},
@@ -174,8 +174,8 @@ def test_containers_of_a_task_share_network_and_volumes_and_wait_for_each_other(
     first = container("open('/data/x', 'w').write('from init')", name="init", essential=False, **mount)
     web = container(SERVER.replace('os.environ.get("ANSWER", "ok")', "open('/data/x').read()"), **WEB, **mount)
     asks = "import urllib.request as u, time\nprint(u.urlopen('http://localhost:8080').read().decode()); time.sleep(60)"
-    waits = "for _ in range(99):\n  try:\n    s.create_connection(('localhost', 8080)); break\n  except OSError: t.sleep(.1)"
-    side = container(f"import socket as s, time as t\n{waits}\n{asks}", name="side", essential=False)
+    waits = "import socket as s, time as t\nwhile s.socket().connect_ex(('localhost', 8080)): t.sleep(.1)"
+    side = container(f"{waits}\n{asks}", name="side", essential=False)
     web["dependsOn"] = [{"containerName": "init", "condition": "SUCCESS"}]
     side["dependsOn"] = [{"containerName": "web", "condition": "START"}]
     task = here.run(spec(side, web, first, volumes=[{"name": "data"}]))
@@ -190,16 +190,16 @@ def test_containers_of_a_task_share_network_and_volumes_and_wait_for_each_other(
 
 def test_limits_of_the_definition_hold(here: Place) -> None:
     code = """
-import os
-print("uid", os.getuid(), os.getcwd(), "caps", next(l.split()[1] for l in open("/proc/self/status") if "CapBnd" in l))
+import os, resource as r
+caps = next(line.split()[1] for line in open("/proc/self/status") if "CapBnd" in line)
+print("uid", os.getuid(), os.getcwd(), r.getrlimit(r.RLIMIT_NOFILE), caps)
 try: open("/x", "w")
 except OSError as error: print(error.strerror)
 open("/tmp/x", "w"); print("tmp", os.getppid())
 """
-    linux = {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}, "tmpfs": [{"containerPath": "/tmp", "size": 8}]}
-    here.until(
-        here.run(spec(container(code, user="1234", workingDirectory="/usr", readonlyRootFilesystem=True,
-                                linuxParameters=linux, ulimits=[{"name": "nofile", "softLimit": 99, "hardLimit": 99}]))),
-        "STOPPED",
-    )  # fmt: skip
-    assert here.account.lines() == ["uid 1234 /usr caps 0000000000000000", "Read-only file system", "tmp 1"]
+    tmpfs = [{"containerPath": "/tmp", "size": 8}]
+    linux = {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}, "tmpfs": tmpfs}
+    files = [{"name": "nofile", "softLimit": 99, "hardLimit": 99}]
+    given = {"user": "1234", "workingDirectory": "/usr", "readonlyRootFilesystem": True, "linuxParameters": linux}
+    here.until(here.run(spec(container(code, ulimits=files, **given))), "STOPPED")
+    assert here.account.lines() == ["uid 1234 /usr (99, 99) 0000000000000000", "Read-only file system", "tmp 1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -15,6 +16,11 @@ from deployer.sandbox.containers import Containers, watch
 from tests.sandbox.engine import DEAF, PYTHON, Place, container, place, spec, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(60)]
+ENDS = """
+import signal, sys, time
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(print("ending") or 4))
+print("going", flush=True); time.sleep(99)
+"""
 COUNTS = "import time\nfor n in range(999): print(n, flush=True); time.sleep(.05)"
 
 
@@ -25,24 +31,34 @@ def here(tmp_path: Path) -> Iterator[Place]:
 
 
 def test_a_restarted_sandbox_goes_on_with_its_tasks(here: Place) -> None:
-    known, ended, unknown = spec(container(COUNTS)), spec(container("import time; time.sleep(1)")), spec(container(DEAF))
+    known, unknown = spec(container(COUNTS)), spec(container(DEAF))
+    ended = spec(container(ENDS))
     for each in (known, ended, unknown):
         here.run(each)
     for each in (known, ended, unknown):
         here.until(each.id, "RUNNING")
     until(lambda: here.account.events.get(f"web/web/{known.id}"))
-    foreign = docker.from_env().containers.run(PYTHON, ["sleep", "60"], detach=True, labels={"deployer.sandbox": "else"})
+    until(lambda: here.account.events.get(f"web/web/{ended.id}"))
+    others = {"deployer.sandbox": "another"}
+    foreign = docker.from_env().containers.run(PYTHON, ["sleep", "60"], detach=True, labels=others)
+    half = spec(container())
+    labels = {"deployer.sandbox": here.owner, "deployer.sandbox.task": half.id, "deployer.sandbox.container": "web"}
+    docker.from_env().containers.create(PYTHON, labels=labels)
     try:
         here.containers.close()
-        until(lambda: not docker.from_env().containers.list(filters={"label": f"deployer.sandbox.task={ended.id}"}))
+        running = docker.from_env().containers.list(filters={"label": f"deployer.sandbox.task={ended.id}"})
+        running[0].kill("SIGUSR1")
+        assert running[0].wait()["StatusCode"] == 4
         here.again().adopt(
-            [known, ended, gone := spec(container())],
+            [known, ended, half, gone := spec(container())],
             lambda group, stream: (here.account.events.get(stream) or [(0, "")])[-1][0],
         )
         seen = here.until(known.id, "RUNNING")
         assert seen.ip and here.containers.look(unknown.id) is None
-        assert here.until(ended.id, "STOPPED").containers["web"].exit_code == 0
+        assert here.until(ended.id, "STOPPED").containers["web"].exit_code == 4
+        assert here.account.events[f"web/web/{ended.id}"][-1][1] == "ending"
         assert here.until(gone.id, "STOPPED").stop_code == "TaskFailedToStart"
+        assert here.until(half.id, "STOPPED", 3).stop_code == "TaskFailedToStart"
         assert not any(unknown.id[:8] in name for name in here.left())
         before = len(here.account.events[f"web/web/{known.id}"])
         until(lambda: len(here.account.events[f"web/web/{known.id}"]) > before + 5)
@@ -123,10 +139,8 @@ class Relay:
         self.server.close()
         self.path.unlink()
         for each in self.pairs:
-            try:
+            with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
     def mend(self) -> None:
         self.server = self._listen()

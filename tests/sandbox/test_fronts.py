@@ -116,7 +116,7 @@ def test_a_path_too_long_leaves_the_port_open(tmp_path: Path, caplog: pytest.Log
 
 # --- health ---
 
-CHECK = Check("HTTP", "/", "200-399", "traffic-port", interval=10, timeout=5, healthy=3, unhealthy=2)
+CHECK = Check("HTTP", "/", "200-399", None, interval=10, timeout=5, healthy=3, unhealthy=2)
 
 
 def test_codes() -> None:
@@ -201,6 +201,18 @@ def test_another_port_for_the_checks(scene: Scene) -> None:
 # --- robustness ---
 
 
+def test_a_target_is_busy_until_the_fronts_know_that_it_has_left(scene: Scene) -> None:
+    group = scene.group()
+    scene.listener(scene.balancer(), group)
+    ip, _ = scene.web(group)
+    scene.healthy(group, ip)
+    with scene.lock:
+        scene.deregister(group, ip)
+        time.sleep(0.3)
+        assert scene.fronts.busy(ip, 8080) == 1
+    until(lambda: scene.fronts.busy(ip, 8080) == 0)
+
+
 def test_what_is_not_understood_stops_no_other(scene: Scene) -> None:
     balancer = scene.balancer()
     odd = scene.listener(balancer, fixed("a"))
@@ -209,9 +221,11 @@ def test_what_is_not_understood_stops_no_other(scene: Scene) -> None:
     assert call(scene.port(scene.listener(balancer, fixed("b"))))[2] == b"b"
 
 
-def test_a_held_lock_stops_no_traffic(scene: Scene) -> None:
+def test_a_held_lock_stops_no_traffic(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployer.sandbox.fronts.account.LOCK_PATIENCE", 3)
     port = scene.port(scene.listener(scene.balancer(), fixed("a")))
     with scene.lock:
+        time.sleep(0.2)
         began = time.monotonic()
         assert [call(port)[2] for _ in range(20)] == [b"a"] * 20
         assert time.monotonic() - began < 1
@@ -230,8 +244,9 @@ def test_stop_closes_everything_in_time(scene: Scene, tmp_path: Path) -> None:
         until(lambda: scene.fronts.busy(ip, 8080) == 2)
         began = time.monotonic()
         with scene.lock:
+            time.sleep(0.2)
             scene.fronts.stop()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 2.2
         assert not any(each.name == "fronts" for each in threading.enumerate())
         for one in (busy, piped):
             assert _ended(one)

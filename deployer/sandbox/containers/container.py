@@ -125,6 +125,8 @@ class Container:
         self.stop_signal = found["Config"].get("StopSignal") or "SIGTERM"
         if state["Status"] in ("exited", "dead"):
             self._exited(state)
+        elif state["Status"] == "created":
+            self.status = "PENDING"
         elif self.running:
             self.listen()
             said = (state.get("Health") or {}).get("Status")

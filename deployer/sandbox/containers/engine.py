@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import threading
 import time
 from collections.abc import Callable
@@ -43,7 +44,7 @@ class Engine:
     def local(self) -> bool:
         """Whether its containers can see this machine's files and unix sockets as they are."""
         unix = self.client.api.base_url == "http+docker://localhost"
-        return unix and os.uname().sysname == "Linux" and "Desktop" not in self.client.info()["OperatingSystem"]
+        return unix and platform.system() == "Linux" and "Desktop" not in self.client.info()["OperatingSystem"]
 
     @property
     def cpus(self) -> int:

@@ -111,16 +111,24 @@ class Listener:
         selector.register(self.sock, selectors.EVENT_READ, self.accept)
 
     def accept(self, events: int) -> None:
+        """First the other side: while its queue is full, clients wait in ours."""
+        try:
+            back: socket.socket | None = self._connect()
+        except BlockingIOError:
+            time.sleep(0.001)
+            return
+        except (OSError, ValueError):
+            back = None
         try:
             client = self.sock.accept()[0]
         except OSError:
+            if back:
+                back.close()
             return
-        client.setblocking(False)
-        try:
-            back = self._connect()
-        except (OSError, ValueError):
+        if back is None:
             client.close()
             return
+        client.setblocking(False)
         near, far = Side(self.selector, client), Side(self.selector, back, connected=False)
         near.other, far.other = far, near
         near.attend()
@@ -136,11 +144,9 @@ class Listener:
         back.setblocking(False)
         try:
             back.connect(target)
-        except BlockingIOError:
-            if not self.host:  # a unix socket's queue is full
-                back.close()
-                raise
-        except OSError:
+        except OSError as error:
+            if self.host and isinstance(error, BlockingIOError):
+                return back  # under way
             back.close()
             raise
         return back

@@ -27,7 +27,7 @@ def options(spec: TaskSpec, definition: Definition, secrets: dict[str, str], cpu
     """All but the network. An empty list is ECS's way to say nothing."""
     linux = definition.get("linuxParameters") or {}
     capabilities = linux.get("capabilities") or {}
-    plain = {each["name"]: each["value"] for each in definition.get("environment") or []}
+    plain = {each["name"]: each.get("value") or "" for each in definition.get("environment") or []}
     return {
         "name": container_name(spec, definition["name"]),
         "entrypoint": definition.get("entryPoint") or None,

@@ -16,6 +16,7 @@ from deployer.sandbox.containers.container import Container, Host
 from deployer.sandbox.containers.engine import FAULTS, answered
 from deployer.sandbox.containers.model import News, Seen, TaskSpec
 from deployer.sandbox.containers.order import free
+from deployer.sandbox.containers.output import nanoseconds
 from deployer.sandbox.containers.reasons import Ended
 from deployer.sandbox.containers.shared import Shared
 
@@ -240,18 +241,19 @@ class Task:
         self.start(self._resume)
 
     def _resume(self) -> None:
-        states = []
+        states, started = [], 0
         for each in self.containers.values():
             found = each.look() if each.id else {}
             states.append((found.get("State") or {}).get("Status"))
             if found:
+                started = max(started, nanoseconds(found["State"]["StartedAt"]))
                 each.digest = found["Image"]
                 self._publish(**self._shared.address(found))
             if each.status == "STOPPED":
                 each.listen()
         if not all(state in ("running", "exited") for state in states):
             raise reasons.not_started("Host: the sandbox ended before all containers of the task had started")
-        self._publish(phase="RUNNING", started_at=time.time())
+        self._publish(phase="RUNNING", started_at=started / 1e9)
         self._judge()
 
     # -- stopping -----------------------------------------------------------------------------------------------------

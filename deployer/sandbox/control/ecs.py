@@ -1,4 +1,4 @@
-"""The ECS API as AWS has it, over moto's. The scheduler does what follows from it."""
+"""The ECS API as AWS has it, over moto's: clusters and services. The scheduler does what follows from it."""
 
 from __future__ import annotations
 
@@ -7,30 +7,16 @@ from typing import Any
 
 from botocore import xform_name
 from moto.core.responses import ActionResult
-from moto.ecs.exceptions import ClusterNotFoundException, EcsClientException, ECSException, InvalidParameterException
-from moto.ecs.models import EC2ContainerServiceBackend as Backend
+from moto.ecs.exceptions import ECSException, InvalidParameterException
 from moto.ecs.models import ServiceNotFoundException
-from moto.ecs.responses import DESCRIBE_TASKS_TAGS as TAGS
 from moto.ecs.responses import EC2ContainerServiceResponse as Response
 
-from .scheduler import SCHEDULER, count, live
-from .services import ROLLING, RollingService, check_network, check_targets
+from . import breaker, capacity, history, rollouts, runtask
+from .answers import active_cluster, active_definition, page
+from .scheduler import SCHEDULER, count
+from .services import ROLLING, RollingService, check_breaker, check_network, check_targets
 from .tasks import Deployment, EcsTask, now
 from .tempo import TEMPO
-
-
-def active_cluster(backend: Backend, name: str) -> Any:
-    cluster = backend._get_cluster(name)
-    if cluster.status != "ACTIVE":
-        raise ClusterNotFoundException
-    return cluster
-
-
-def active_definition(backend: Backend, name: str) -> Any:
-    definition = backend.describe_task_definition(name)
-    if definition.status != "ACTIVE":
-        raise EcsClientException("TaskDefinition is inactive")
-    return definition
 
 
 def create_service(self: Response) -> ActionResult:
@@ -45,15 +31,17 @@ def create_service(self: Response) -> ActionResult:
             return ActionResult({"service": existing})
         raise InvalidParameterException("Creation of service was not idempotent.")
     definition = active_definition(backend, params["taskDefinition"])
-    network = check_network(params, backend)
+    params["networkConfiguration"] = check_network(params, backend)
+    params["capacityProviderStrategy"] = capacity.check(params, cluster)
     check_targets(params.get("loadBalancers") or [], definition, backend)
+    check_breaker(params)
+    capacity.platform(params.get("platformVersion"))
     if params.get("healthCheckGracePeriodSeconds") and not params.get("loadBalancers"):
         raise InvalidParameterException(
             "Health check grace period is only valid for services configured to use load balancers"
         )
-    service = RollingService(cluster, name, backend, params | {"networkConfiguration": network})
-    service.begin(Deployment(definition.arn, network, service.load_balancers, service.platform_version))
-    service.deployments[0].desired_count = service.desired_count
+    service = RollingService(cluster, name, backend, params)
+    deploy(backend, service, definition)
     backend.services[f"{cluster.name}:{name}"] = service
     return ActionResult({"service": service})
 
@@ -66,19 +54,40 @@ def update_service(self: Response) -> ActionResult:
     before = {name: getattr(service, xform_name(name)) for name in ROLLING}
     if "networkConfiguration" in params:
         params["networkConfiguration"] = check_network(params, backend)
-    arn = service.task_definition
+    definition = backend.describe_task_definition(service.task_definition)
     if params.get("taskDefinition"):
-        arn = active_definition(backend, params["taskDefinition"]).arn
+        definition = active_definition(backend, params["taskDefinition"])
     if params.get("loadBalancers"):
-        check_targets(params["loadBalancers"], backend.describe_task_definition(arn), backend)
+        check_targets(params["loadBalancers"], definition, backend)
+    check_breaker(params)
+    capacity.platform(params.get("platformVersion"))
+    if params.get("capacityProviderStrategy"):
+        capacity.check(params, backend.clusters[service.cluster_name])
+        service.launch_type = None
     changed = any(name in params and params[name] != before[name] for name in ROLLING)
     service.set(params)
-    if changed or arn != service.task_definition or params.get("forceNewDeployment"):
-        network, targets = service.network_configuration, service.load_balancers
-        service.begin(Deployment(arn, network, targets, service.platform_version))
+    if changed or definition.arn != service.task_definition or params.get("forceNewDeployment"):
+        deploy(backend, service, definition)
     service.deployments[0].desired_count = service.desired_count
     service.steady = False
     return ActionResult({"service": service})
+
+
+def deploy(backend: Any, service: RollingService, definition: Any) -> None:
+    """A deployment of what the service now is."""
+    made = Deployment(
+        definition.arn,
+        service.network_configuration,
+        service.load_balancers,
+        service.platform_version,
+        desired_count=service.desired_count,
+        launch_type=service.launch_type,
+        capacity_provider_strategy=service.capacity_provider_strategy,
+        revision=rollouts.revise(backend, service, definition),
+    )
+    service.begin(made)
+    rollouts.begin(service, made)
+    breaker.monitor(service)
 
 
 def delete_service(self: Response) -> ActionResult:
@@ -89,6 +98,11 @@ def delete_service(self: Response) -> ActionResult:
     if service.status == "ACTIVE":
         if service.desired_count > 0 and not params.get("force"):
             raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
+        if len(service.deployments) > 1 and not params.get("force"):
+            raise InvalidParameterException("The service cannot be stopped while deployments are active.")
+        for rollout in service.rollouts:
+            if not rollout.over:
+                rollout.finish("STOPPED", "Service deployment stopped because the service was deleted.")
         service.status, service.desired_count = "DRAINING", 0
         service.drained = now() + TEMPO.drain
     return ActionResult({"service": service})
@@ -102,7 +116,8 @@ def delete_cluster(self: Response) -> ActionResult:
         raise ECSException(
             "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."
         )
-    if any(live(each) for each in services if isinstance(each, RollingService)):
+    tasks = backend.tasks.get(cluster.name, {}).values()
+    if any(isinstance(task, EcsTask) and task.last_status != "STOPPED" for task in tasks):
         raise ECSException("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
     cluster.status = "INACTIVE"
     return ActionResult({"cluster": cluster})
@@ -127,13 +142,6 @@ def describe_services(self: Response) -> ActionResult:
     return ORIGINAL["describe_services"](self)
 
 
-def page(self: Response, key: str, items: list[str], size: int) -> ActionResult:
-    start = int(self._get_param("nextToken") or 0)
-    end = start + min(int(self._get_param("maxResults") or size), 100)
-    more = {"nextToken": str(end)} if end < len(items) else {}
-    return ActionResult({key: items[start:end]} | more)
-
-
 def list_clusters(self: Response) -> ActionResult:
     arns = [each.arn for each in self.ecs_backend.clusters.values() if each.status == "ACTIVE"]
     return page(self, "clusterArns", arns, 100)
@@ -147,73 +155,35 @@ def list_services(self: Response) -> ActionResult:
     return page(self, "serviceArns", arns, 10)
 
 
-def list_tasks(self: Response) -> ActionResult:
-    cluster = self.ecs_backend._get_cluster(self._get_param("cluster", "default"))
-    service = self._get_param("serviceName")
-    filters = {
-        "desired_status": self._get_param("desiredStatus") or "RUNNING",
-        "group": f"service:{service.rpartition('/')[2]}" if service else None,
-        "started_by": self._get_param("startedBy"),
-        "launch_type": self._get_param("launchType"),
-    }
-    if service and f"{cluster.name}:{service.rpartition('/')[2]}" not in self.ecs_backend.services:
-        raise ServiceNotFoundException
-    family = self._get_param("family")
-    arns = [
-        task.task_arn
-        for task in self.ecs_backend.tasks.get(cluster.name, {}).values()
-        if all(wanted in (None, getattr(task, name)) for name, wanted in filters.items())
-        and (family is None or f":task-definition/{family}:" in task.task_definition_arn)
-    ]
-    return page(self, "taskArns", arns, 100)
-
-
-def describe_tasks(self: Response) -> ActionResult:
-    cluster = self.ecs_backend._get_cluster(self._get_param("cluster", "default"))
-    known = {arn.rpartition("/")[2]: task for arn, task in self.ecs_backend.tasks.get(cluster.name, {}).items()}
-    wanted = [each.rpartition("/")[2] for each in self._get_param("tasks", [])]
-    prefix = f"arn:{self.partition}:ecs:{self.region}:{self.current_account}:task/{cluster.name}"
-    missing = [{"arn": f"{prefix}/{each}", "reason": "MISSING"} for each in wanted if each not in known]
-    if not wanted:
-        raise InvalidParameterException("Tasks cannot be empty.")
-    (self._include_in_response if "TAGS" in self._get_param("include", []) else self._exclude_from_response)(TAGS)
-    found = [known[each] for each in wanted if each in known]
-    for task in found:
-        if not isinstance(task, EcsTask):
-            task.advance()
-    return ActionResult({"tasks": found, "failures": missing})
-
-
-def stop_task(self: Response) -> ActionResult:
-    cluster = self.ecs_backend._get_cluster(self._get_param("cluster", "default"))
-    wanted = self._get_param("task").rpartition("/")[2]
-    for arn, task in self.ecs_backend.tasks.get(cluster.name, {}).items():
-        if arn.endswith("/" + wanted) and isinstance(task, EcsTask):
-            task.stop(self._get_param("reason") or "Task stopped by user", "UserInitiated")
-            return ActionResult({"task": task})
-    return ORIGINAL["stop_task"](self)
-
-
 ORIGINAL: dict[str, Callable[[Response], ActionResult]] = {}
 
 
+REPLACED: tuple[Callable[[Response], ActionResult], ...] = (
+    create_service,
+    update_service,
+    delete_service,
+    create_cluster,
+    delete_cluster,
+    describe_clusters,
+    describe_services,
+    list_clusters,
+    list_services,
+    runtask.run_task,
+    runtask.list_tasks,
+    runtask.describe_tasks,
+    runtask.stop_task,
+    runtask.execute_command,
+    history.list_service_deployments,
+    history.describe_service_deployments,
+    history.describe_service_revisions,
+    history.stop_service_deployment,
+)
+
+
 def install() -> None:
-    for replacement in (
-        create_service,
-        update_service,
-        delete_service,
-        create_cluster,
-        delete_cluster,
-        describe_clusters,
-        describe_services,
-        list_clusters,
-        list_services,
-        list_tasks,
-        describe_tasks,
-        stop_task,
-    ):
+    for replacement in REPLACED:
         name = replacement.__name__
-        ORIGINAL[name] = getattr(Response, name)
+        ORIGINAL[name] = getattr(Response, name, replacement)
         setattr(Response, name, _unless_off(name, replacement))
 
 

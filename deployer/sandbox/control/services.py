@@ -43,18 +43,23 @@ NOT_FIELDS = {
     "role",
     "forceNewDeployment",
 }
-ROLLING = {"networkConfiguration", "loadBalancers", "platformVersion"}  # a change of these is a new deployment
+# a change of these is a new deployment
+ROLLING = {"networkConfiguration", "loadBalancers", "platformVersion", "serviceRegistries", "capacityProviderStrategy"}
 
 
 class RollingService(Service):
     """moto's service, with tasks. Attributes named like AWS's fields are told to whoever asks."""
 
     def __init__(self, cluster: Any, name: str, backend: Backend, params: dict[str, Any]) -> None:
-        launch_type = params.get("launchType", "FARGATE")
+        launch_type = None if params.get("capacityProviderStrategy") else params.get("launchType", "FARGATE")
         super().__init__(cluster, name, 0, backend, launch_type=launch_type, tags=params.get("tags") or [])
         self.tasks: list[EcsTask] = []
         self.deployments: list[Any] = []
         self.completed: Deployment | None = None
+        self.revisions: list[Any] = []
+        self.rollouts: list[Any] = []  # its service deployments; the newest is the first
+        self.current_service_revisions: list[dict[str, Any]] = []
+        self.capacity_provider_strategy: list[dict[str, Any]] | None = None
         self.steady = False
         self.drained = 0.0
         self.client_token = params.get("clientToken")
@@ -68,8 +73,12 @@ class RollingService(Service):
         self.set(copy.deepcopy(DEFAULTS) | {"deploymentConfiguration": {}} | params)
 
     @property
-    def breaker(self) -> dict[str, bool]:
-        breaker: dict[str, bool] = self.deployment_configuration["deploymentCircuitBreaker"]
+    def current_service_deployment(self) -> str | None:
+        return self.rollouts[0].service_deployment_arn if self.rollouts else None
+
+    @property
+    def breaker(self) -> dict[str, Any]:
+        breaker: dict[str, Any] = self.deployment_configuration["deploymentCircuitBreaker"]
         return breaker
 
     def set(self, params: dict[str, Any]) -> None:
@@ -91,6 +100,16 @@ class RollingService(Service):
         self.task_definition = deployment.task_definition
         self.network_configuration = deployment.network_configuration
         self.load_balancers = deployment.load_balancers
+        self.platform_version, self.launch_type = deployment.platform_version, deployment.launch_type
+        self.capacity_provider_strategy = deployment.capacity_provider_strategy
+        self.service_registries = deployment.revision.service_registries
+
+
+def check_breaker(params: dict[str, Any]) -> None:
+    breaker = (params.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {}
+    limit = breaker.get("thresholdConfiguration")
+    if limit and int(limit.get("value") or 0) < 1:
+        raise InvalidParameterException("The value of the deployment circuit breaker's threshold must be at least 1.")
 
 
 def check_network(params: dict[str, Any], backend: Backend) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from moto.core.utils import utcnow
+from moto.ec2.models import ec2_backends
 from moto.ecs.models import TaskDefinition
 from moto.elbv2.models import elbv2_backends
 from moto.utilities.utils import get_partition
@@ -36,13 +37,15 @@ class Deployment:
     running_count: int = 0
     pending_count: int = 0
     failed_tasks: int = 0
-    launch_type: str = "FARGATE"
+    launch_type: str | None = "FARGATE"
     platform_family: str = "Linux"
     created_at: datetime = field(default_factory=utcnow)
     updated_at: datetime = field(default_factory=utcnow)
     setbacks: int = 0  # tasks that ended by themselves, also later
     not_before: float = 0.0  # no task is started earlier: the back-off after failures
     breaker: dict[str, Any] = field(default_factory=dict)
+    capacity_provider_strategy: list[dict[str, Any]] | None = None
+    revision: Any = None  # the service revision that it brings
 
     def __post_init__(self) -> None:
         self.rollout_state_reason = self.rollout_state_reason or f"ECS deployment {self.id} in progress."
@@ -50,7 +53,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Start:
-    """What StartTask, RunTask or a deployment asks of a task."""
+    """What RunTask or a deployment asks of a task."""
 
     network: dict[str, Any]
     load_balancers: list[dict[str, Any]]
@@ -61,6 +64,9 @@ class Start:
     exec: bool = False
     subnet: int = 0  # which of the subnets
     platform_version: str = "1.4.0"
+    capacity_provider: str | None = None
+    token: str | None = None  # RunTask's clientToken
+    asked: str = ""  # what RunTask was asked with it
 
 
 class EcsTask:
@@ -84,6 +90,9 @@ class EcsTask:
         self.group, self.started_by, self.tags = start.group, start.started_by, start.tags
         self.desired_status, self.last_status = "RUNNING", "PROVISIONING"
         self.launch_type, self.platform_version, self.platform_family = "FARGATE", start.platform_version, "Linux"
+        self.capacity_provider_name = start.capacity_provider
+        self.client_token, self.client_request = start.token, start.asked
+        self.ephemeral_storage = definition.ephemeral_storage or {"sizeInGiB": 20}
         self.cpu = start.overrides.get("cpu") or definition.cpu
         self.memory = start.overrides.get("memory") or definition.memory
         self.enable_execute_command = start.exec
@@ -97,7 +106,9 @@ class EcsTask:
         self.security_groups: list[str] = network["securityGroups"]
         self.public = network["assignPublicIp"] == "ENABLED"
         self.target_entries: list[dict[str, Any]] = start.load_balancers
-        self.attachments = [self._interface(self.subnets[start.subnet % len(self.subnets)])]
+        subnet = self.subnets[start.subnet % len(self.subnets)]
+        self.availability_zone = self._zone(subnet)
+        self.attachments = [self._interface(subnet)]
         self.containers = [self._container(each, prefix) for each in definition.container_definitions]
         self.created_at = utcnow()
         self.stopped_reason = ""
@@ -105,6 +116,10 @@ class EcsTask:
         self.born, self.ran, self.asked = now(), 0.0, 0.0
         self.settled = False
         self.failed = False  # by itself, so that the scheduler counts it
+
+    def _zone(self, subnet: str) -> str | None:
+        zones = ec2_backends[self.account_id][self.region_name].subnets
+        return next((zone for zone, subnets in zones.items() if subnet in subnets), None)
 
     def _interface(self, subnet: str) -> dict[str, Any]:
         details = {
@@ -176,6 +191,11 @@ class EcsTask:
         for group, _ in self.targets():
             group.targets.pop(self.ip, None)
             group.__dict__.get("health", {}).pop(self.ip, None)
+
+    def wake(self) -> None:
+        """In a new process, whose clock is another."""
+        self.born = now()
+        self.ran, self.asked = self.ran and self.born, self.asked and self.born
 
     def end(self) -> None:
         self.last_status = "STOPPED"

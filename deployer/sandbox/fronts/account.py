@@ -52,9 +52,9 @@ class Account:
 
     def _located(self, target: Target, check: Check) -> Target:
         address = self._locate(target.id, target.port)
-        if check.port in ("traffic-port", str(target.port)):
+        if check.port in (None, target.port):
             return replace(target, address=address, check_address=address)
-        return replace(target, address=address, check_address=self._locate(target.id, int(check.port)))
+        return replace(target, address=address, check_address=self._locate(target.id, check.port))
 
     def _locate(self, ip: str, port: int) -> Address | None:
         try:

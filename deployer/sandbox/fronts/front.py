@@ -9,7 +9,6 @@ from deployer.sandbox.fronts.door import Door, Protocols, secured
 from deployer.sandbox.fronts.traffic import Traffic
 from deployer.sandbox.fronts.view import SECURE, Balancer, Listener
 
-
 SERVED = {"HTTP", "HTTPS", "TCP", "TLS", "TCP_UDP"}
 
 

@@ -74,6 +74,7 @@ def _certificate(backend: Any, arn: str | None) -> tuple[bytes, bytes] | None:
 
 
 def _group(group: Any) -> Group:
+    port = group.health_check_port or "traffic-port"
     return Group(
         arn=group.arn,
         protocol=group.protocol,
@@ -81,7 +82,7 @@ def _group(group: Any) -> Group:
             protocol=group.health_check_protocol,
             path=group.health_check_path or "/",
             codes=(getattr(group, "matcher", None) or {}).get("HttpCode") or "200",
-            port=str(group.health_check_port),
+            port=None if port == "traffic-port" else int(port),
             interval=float(group.health_check_interval_seconds),
             timeout=float(group.health_check_timeout_seconds),
             healthy=int(group.healthy_threshold_count),

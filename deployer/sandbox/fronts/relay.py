@@ -53,8 +53,8 @@ async def relay(
         if answer.status == 101:
             return await tunnel(request, answer, idle)
         response = Answer(status=answer.status, reason=answer.reason, headers=end_to_end(answer.headers))
-        await response.prepare(request)
         try:
+            await response.prepare(request)
             async for chunk in answer.content.iter_any():
                 await response.write(chunk)
             await response.write_eof()

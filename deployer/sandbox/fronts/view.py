@@ -28,7 +28,7 @@ class Check:
     protocol: str
     path: str
     codes: str
-    port: str
+    port: int | None  # None: the one that gets the traffic
     interval: float
     timeout: float
     healthy: int
