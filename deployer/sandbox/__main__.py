@@ -97,16 +97,17 @@ def sweep(folder: Path, wipe: bool) -> None:
 
 
 def run(folder: Path) -> None:
-    from .life import Life  # moto is imported beside, once the port is taken
+    told, port = folder / "address.json", 0
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        port = int(json.loads(told.read_text("utf-8"))["url"].rpartition(":")[2])
+    told.unlink(missing_ok=True)  # it was the last one's, and is believed as long as the lock is held
+    from .life import Life
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     life = Life(folder, owner_of(folder), ACCOUNT, SUFFIX)
-    told = folder / "address.json"
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        life.port = int(json.loads(told.read_text("utf-8"))["url"].rpartition(":")[2])
-    told.unlink(missing_ok=True)  # it was the last one's
+    life.port = port
     try:
         url = life.listen()
         announce(told, {"url": url, "pid": os.getpid(), "key": life.key, "account": ACCOUNT})

@@ -69,6 +69,7 @@ class Life:
         with LOCK:
             moto = corrections.load(running, self.registry, self.suffix)
             store.load(self.folder / "state.pickle")
+            _wake()
             containers.adopt([spec_of(task) for task in _tasks() if task.last_status != "STOPPED"])
         fronts.start()
         self.running = running
@@ -141,16 +142,26 @@ def _kept(file: Path, make: Any) -> str:
     return made
 
 
-def _tasks() -> list[Any]:
-    """Every task that the account knows, once the scheduler's clocks go again."""
+def _wake() -> None:
+    """What was measured by the clock of another boot means nothing any more."""
     from moto.ecs.models import ecs_backends
+    from moto.elbv2.models import elbv2_backends
 
     from .control import scheduler
+
+    for backend in [one for regions in ecs_backends.values() for one in regions.values()]:
+        scheduler.wake(backend)
+    for backend in [one for regions in elbv2_backends.values() for one in regions.values()]:
+        for balancer in backend.load_balancers.values():
+            balancer.state = "active"
+
+
+def _tasks() -> list[Any]:
+    """Every task that the account knows."""
+    from moto.ecs.models import ecs_backends
+
     from .control.tasks import EcsTask
 
-    found = []
-    for regions in ecs_backends.values():
-        for backend in regions.values():
-            getattr(scheduler, "wake", lambda backend: None)(backend)
-            found += [task for tasks in backend.tasks.values() for task in tasks.values() if isinstance(task, EcsTask)]
-    return found
+    backends = [one for regions in ecs_backends.values() for one in regions.values()]
+    tasks = [task for backend in backends for known in backend.tasks.values() for task in known.values()]
+    return [task for task in tasks if isinstance(task, EcsTask)]

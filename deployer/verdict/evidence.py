@@ -21,8 +21,8 @@ class StoppedContainer:
 
     @classmethod
     def of(cls, container: dict[str, Any]) -> StoppedContainer:
-        said = (str(container.get(key, "")) for key in ("reason", "healthStatus"))
-        return cls(container.get("name", ""), container.get("exitCode"), *said)
+        reason, health = (str(container.get(key) or "") for key in ("reason", "healthStatus"))
+        return cls(container.get("name", ""), container.get("exitCode"), reason, health)
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class TargetHealth:
     def of(cls, description: dict[str, Any]) -> TargetHealth:
         """From DescribeTargetHealth."""
         health = description.get("TargetHealth", {})
-        said = (health.get(key) or "" for key in ("State", "Reason", "Description"))
-        return cls(*said, description.get("Target", {}).get("Port"))
+        state, reason, said = (str(health.get(key) or "") for key in ("State", "Reason", "Description"))
+        return cls(state, reason, said, description.get("Target", {}).get("Port"))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def hopeless(evidence: Evidence) -> str | None:
     if found and outlook in ("hopeless", "twice"):
         return found.sentence
     if again and evidence.serving is None:
-        return found.sentence if found else f"Two tasks stopped for the same reason: {evidence.failed[0].stopped_reason}"
+        return found.sentence if found else f"Two tasks stopped alike: {evidence.failed[0].stopped_reason}"
     return None
 
 

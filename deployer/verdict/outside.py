@@ -1,4 +1,4 @@
-"""Texts that others have written, made fit to be shown: nothing steers the terminal, nothing secret, nothing endless."""
+"""Texts that others have written, made fit to be shown: they steer no terminal, tell no secret, and end."""
 
 from __future__ import annotations
 

@@ -96,6 +96,32 @@ def test_a_rollback_that_fails_too_is_the_end(scene: Scene) -> None:
     assert scene.service.rollouts[0].status == "SUCCESSFUL"
 
 
+def test_what_is_rolled_back_to_is_no_candidate_until_it_is_completed_again(scene: Scene) -> None:
+    scene.look()
+    scene.service.tasks[0].stop("Task stopped by user", "UserInitiated")
+    scene.runtime.good = False
+    scene.deploy()
+    while scene.service.rollouts[0].status != "ROLLBACK_IN_PROGRESS":
+        scene.look(1)
+    scene.deploy()
+    scene.look(30)
+    assert [each.status for each in scene.service.rollouts[:2]] == ["ROLLBACK_FAILED", "STOPPED"]
+    assert scene.service.rollouts[0].rollback is None
+
+
+def test_a_rollback_asked_for_may_fail_as_well(scene: Scene) -> None:
+    scene.look()
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": False}}
+    scene.service.set({"deploymentConfiguration": breaker})
+    scene.service.tasks[0].stop("Task stopped by user", "UserInitiated")
+    scene.runtime.good = False
+    scene.deploy()
+    scene.look(1)
+    scene.service.rollouts[0].turn("ROLLBACK_REQUESTED", "asked")
+    scene.look(30)
+    assert scene.service.rollouts[0].status == "ROLLBACK_FAILED" and scene.service.rollouts[0].rollback
+
+
 def test_nothing_is_stopped_while_nothing_can_be_started(scene: Scene) -> None:
     scene.look()
     scene.service.set({"deploymentConfiguration": {"minimumHealthyPercent": 0, "maximumPercent": 200}})

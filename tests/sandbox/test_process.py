@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -134,13 +135,9 @@ def test_a_full_disk_is_said_and_nothing_is_lost_that_was_saved(house: House, sm
     until(lambda: (house.folder / "state.pickle").exists(), 5)
     before = (house.folder / "state.pickle").read_bytes()
     filler = small_disk / "filler"
-    with filler.open("wb") as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-                file.flush()
-        except OSError:
-            pass
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
     house.client("secretsmanager").create_secret(Name="new", SecretString="y" * 60_000)
     until(lambda: "could not be saved: No space left" in house.status["problem"], 10)
     assert (house.folder / "state.pickle").read_bytes() == before

@@ -51,6 +51,8 @@ def names(evidence: Evidence) -> Words:
     culprit = evidence.last.culprit if evidence.last else None
     return {
         "service": evidence.service,
+        "log": "The last lines of its log are below" if evidence.log else "It has written no log",
+        "program": "of that name",
         "revision": evidence.revision,
         "image": evidence.image or "the image",
         "port": str(facts.port or "its port"),
@@ -97,7 +99,7 @@ def told(pattern: str) -> Sign:
 
 
 def told_by(evidence: Evidence) -> tuple[str, ...]:
-    return (*evidence.events, evidence.rollout, *evidence.notes)
+    return (*evidence.events, evidence.rollout)
 
 
 def logged(pattern: str) -> Sign:

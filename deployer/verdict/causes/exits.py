@@ -8,8 +8,8 @@ OUT_OF_MEMORY = Cause(
     "out-of-memory",
     said(r"OutOfMemory"),
     "{service} was killed because it used more than its {memory} MiB of memory.",
-    "Set `services.{service}.memory: {more_memory}` in deploy.yaml (with a `cpu` that goes with it), or let the program "
-    "use less: fewer workers, a smaller heap.",
+    "Set `services.{service}.memory: {more_memory}` in deploy.yaml (with a `cpu` that goes with it), or let the "
+    "program use less: fewer workers, a smaller heap.",
 )
 
 CAUSES = (
@@ -24,16 +24,16 @@ CAUSES = (
         "exit-127",
         exited(127),
         "The shell in {image} did not find the command that it was to run (exit code 127).",
-        "Correct `services.{service}.command` or the script it runs; `docker run --rm -it --entrypoint sh {image}` shows "
-        "what is installed and where.",
+        "Correct `services.{service}.command` or the script it runs; `docker run --rm -it --entrypoint sh {image}` "
+        "shows what is installed and where.",
         "hopeless",
     ),
     Cause(
         "exit-137",
         exited(137),
         "{service} was killed (exit code 137, SIGKILL), and ECS does not say that its memory ran out.",
-        "Look whether a child of it was killed for memory: try `services.{service}.memory: {more_memory}`. Otherwise the "
-        "program, or a supervisor in the image, kills itself.",
+        "Look whether a child of it was killed for memory: try `services.{service}.memory: {more_memory}`. Otherwise "
+        "the program, or a supervisor in the image, kills itself.",
     ),
     Cause(
         "exit-139",
@@ -46,28 +46,25 @@ CAUSES = (
         "exit-134",
         exited(134),
         "{service} aborted itself (exit code 134, SIGABRT): a failed assertion, or its runtime gave up.",
-        "The last lines of its log, below, say which; a heap that is too small is mended by "
-        "`services.{service}.memory: {more_memory}`.",
+        "{log}. A heap that is too small is mended by `services.{service}.memory: {more_memory}`.",
     ),
     Cause(
         "exit-143",
         either(exited(143), exited(130)),
         "{service} was ended by a signal (exit code {code}) that ECS did not send.",
         "Something inside the container stopped it: a supervisor, an entrypoint script, or the program's own watchdog; "
-        "its log is below.",
+        "`docker run --rm {image}` shows whether it does so on your machine. {log}.",
     ),
     Cause(
         "usage-error",
         either(exited(2), exited(64)),
         "{service} did not accept its command line (exit code {code}).",
-        "Check `services.{service}.command` in deploy.yaml against the program's own --help; the log is below.",
+        "Check `services.{service}.command` in deploy.yaml against the program's own --help. {log}.",
     ),
     Cause(
         "exit-code",
         exited(),
         "{service} ends with exit code {code} after its start.",
-        "The last lines of its log, below, say why; `docker run --rm {image}` with the same `environment` shows it on "
-        "your machine.",
+        "{log}; `docker run --rm {image}` with the same `environment` shows it on your machine.",
     ),
 )
-

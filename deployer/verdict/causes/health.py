@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.verdict.causes.cause import Cause, Sign, Words, both, either, exited, first, given, said, told
+from deployer.verdict.causes.cause import Cause, Sign, Words, both, either, first, given, said, told
 from deployer.verdict.causes.listening import checked, elsewhere, only_local, too_late, well
 from deployer.verdict.evidence import Evidence
 
@@ -13,8 +13,6 @@ def ailing(reason: str, words: str) -> Sign:
     """A target of this reason, or an event or a stopped task with these words."""
 
     def sign(evidence: Evidence) -> Words | None:
-        if exited()(evidence) is not None or exited(0)(evidence) is not None:
-            return None  # a program that ends cannot be well
         for target in evidence.targets:
             if target.state == "unhealthy" and target.reason == reason:
                 return first(words, [target.description]) or {}
@@ -24,10 +22,9 @@ def ailing(reason: str, words: str) -> Sign:
 
 
 def answered(codes: str) -> Sign:
-    return ailing_with(rf"(?:failed with these codes|Code): \[?(?P<code>{codes})")
+    """The health check got one of these status codes."""
+    words = rf"failed with these codes: \[(?P<code>{codes})"
 
-
-def ailing_with(words: str) -> Sign:
     def sign(evidence: Evidence) -> Words | None:
         said_of_targets = [one.description for one in evidence.targets if one.state == "unhealthy"]
         events = [text for text in evidence.events if "is unhealthy in" in text]
@@ -61,8 +58,8 @@ CAUSES = (
     Cause(
         "health-redirect",
         answered(r"30\d"),
-        "The health check asks for {path}, and {service} redirects it ({code}): to https, to a login or to a path with a "
-        "slash at its end.",
+        "The health check asks for {path}, and {service} redirects it ({code}): to https, to a login or to a path with "
+        "a slash at its end.",
         "Set " + CHECKS + " to a path that answers 200 by itself, and except it from redirects to https "
         "(Django: SECURE_REDIRECT_EXEMPT).",
     ),
@@ -75,8 +72,8 @@ CAUSES = (
     Cause(
         "health-bad-request",
         answered("400|421"),
-        "The health check asks for {path}, and {service} answers {code}: it does not accept the Host header, which is the "
-        "task's address.",
+        "The health check asks for {path}, and {service} answers {code}: it does not accept the Host header, which is "
+        "the task's address.",
         "Let the program accept any host on {path} (Django: ALLOWED_HOSTS, Rails: config.hosts). A server that speaks "
         "https: `services.{service}.load_balancer.backend: https`.",
     ),
@@ -84,7 +81,7 @@ CAUSES = (
         "health-error",
         answered(r"5\d\d"),
         "The health check asks for {path}, and {service} answers {code}: it fails, or what it depends on does.",
-        "The log below says what fails. Let " + CHECKS + " be a path that tests this program alone, not its database.",
+        "{log}. Let " + CHECKS + " be a path that tests this program alone, not its database.",
     ),
     Cause(
         "health-code",
@@ -96,8 +93,8 @@ CAUSES = (
         "listens-locally",
         both(unanswered, local),
         "{service} listens on {host} only, where nobody outside the container reaches it.",
-        "Let it listen on 0.0.0.0:{port}: `flask run --host 0.0.0.0`, `gunicorn --bind 0.0.0.0:{port}`, `uvicorn --host "
-        "0.0.0.0`, HOST=0.0.0.0 in `services.{service}.environment`.",
+        "Let it listen on 0.0.0.0:{port}: `flask run --host 0.0.0.0`, `gunicorn --bind 0.0.0.0:{port}`, `uvicorn "
+        "--host 0.0.0.0`, HOST=0.0.0.0 in `services.{service}.environment`.",
     ),
     Cause(
         "listens-elsewhere",
@@ -122,24 +119,24 @@ CAUSES = (
     Cause(
         "security-group",
         both(either(silent, both(refused, network)), given(well)),
-        "{service} listens on port {port}, but the load balancer does not reach it: a security group, a network ACL or a "
-        "firewall in the container is in the way.",
-        "`deployer plan` shows rules that were changed by hand, `deployer up` puts them right; then look at the network "
-        "ACLs of the subnets.",
+        "{service} listens on port {port}, but the load balancer does not reach it: a security group, a network ACL or "
+        "a firewall in the container is in the way.",
+        "`deployer plan` shows rules that were changed by hand, `deployer up` puts them right; then look at the "
+        "network ACLs of the subnets.",
     ),
     Cause(
         "health-timeout",
         silent,
         "The health checks on port {port} get no answer within {timeout} s.",
-        "See in the log below whether {service} listens on 0.0.0.0:{port}, and whether it is busy: then a lighter path in "
+        "{log}: see whether {service} listens on 0.0.0.0:{port}, and whether it is busy: then a lighter path in "
         + CHECKS + ", or more `cpu`. `deployer plan` shows changed security groups.",
     ),
     Cause(
         "nobody-listens",
         refused,
         "Nobody listens on port {port} of the tasks, or what answers there is no {protocol}.",
-        "Set `services.{service}.port` to the port that the program listens on, on 0.0.0.0; a server that speaks https: "
-        "`load_balancer.backend: https`.",
+        "Set `services.{service}.port` to the port that the program listens on, on 0.0.0.0; a server that speaks "
+        "https: `load_balancer.backend: https`.",
     ),
     Cause(
         "target-unused",
@@ -155,14 +152,14 @@ CAUSES = (
         "container-health",
         said(r"failed container health checks"),
         "The image's own health check (HEALTHCHECK) fails in the task.",
-        "Run its command in the container: `docker run -d {image}`, then `docker inspect` shows what it printed; curl is "
-        "often not installed.",
+        "Run its command in the container: `docker run -d {image}`, then `docker inspect` shows what it printed; curl "
+        "is often not installed.",
     ),
     Cause(
         "health-failed",
         said(r"Task failed ELB health checks|is unhealthy in"),
         "The load balancer found the tasks of {service} unwell on port {port}, and ECS stopped them.",
-        "See in the log below whether it listens on 0.0.0.0:{port}, and answers " + "{path} with 200.",
+        "{log}: see whether it listens on 0.0.0.0:{port}, and answers " + "{path} with 200.",
     ),
     Cause(
         "health-pending",

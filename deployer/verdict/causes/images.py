@@ -25,32 +25,32 @@ CAUSES = (
         said(r"(?:descriptor matching platform|descriptor for platform|no matching manifest for|no match for platform)"
              r"\W{0,3}(?P<wanted>[a-z0-9]+/[a-z0-9]+)?"),
         "The image {image} was built for another processor than the {architecture} that the tasks run on.",
-        "Build it for {platform} (`build:` does so by itself; else `docker buildx build --platform {platform}`), or set "
-        "`services.{service}.architecture` to what the image is built for.",
+        "Build it for {platform} (`build:` does so by itself; else `docker buildx build --platform {platform}`), or "
+        "set `services.{service}.architecture` to what the image is built for.",
         "hopeless",
     ),
     Cause(
         "image-rate-limit",
         said(r"toomanyrequests|pull rate limit|Too Many Requests"),
         "The registry refused the image {image}: too many pulls without an account (Docker Hub's limit).",
-        "Take the image from another registry in `services.{service}.image`, such as public.ecr.aws/docker/library/..., "
-        "or build it with `build:`, so that it comes from your own ECR. The limit passes after some hours.",
+        "Take the image from another registry in `services.{service}.image` (public.ecr.aws/docker/library/...), or "
+        "build it with `build:`, so that it comes from your own ECR. The limit passes after some hours.",
         "passing",
     ),
     Cause(
         "ecr-permission",
         either(said(ECR_RIGHT), both(pulling, IN_ECR, said(DENIED))),
         "The execution role may not pull {image} from ECR.",
-        "Run `deployer up` again: it gives the role its rights; if it is refused again, look for a permissions boundary, "
-        "an organization's policy or a repository policy that takes ecr:BatchGetImage away.",
+        "Run `deployer up` again: it gives the role its rights; if it is refused again, look for a permissions "
+        "boundary, an organization's policy or a repository policy that takes ecr:BatchGetImage away.",
         "twice",
     ),
     Cause(
         "image-denied",
         both(pulling, said(DENIED)),
         "The registry does not let the tasks have {image}: it is private, or there is no such repository.",
-        "Check the name in `services.{service}.image`; an image of a private registry: use `build:` with a Dockerfile of "
-        "one line, `FROM {image}`, so that it is pushed to your own ECR.",
+        "Check the name in `services.{service}.image`; an image of a private registry: use `build:` with a Dockerfile "
+        "of one line, `FROM {image}`, so that it is pushed to your own ECR.",
         "hopeless",
     ),
     Cause(
@@ -73,8 +73,8 @@ CAUSES = (
         "registry-unreachable",
         not_reached,
         "The tasks could not reach the registry of {image} in time.",
-        "`services.{service}.egress` must hold 443, and the subnets' route tables a way out (`deployer plan` shows what "
-        "was changed by hand). If both are so, run `deployer up` again: it may have been passing.",
+        "`services.{service}.egress` must hold 443, and the subnets' route tables a way out (`deployer plan` shows "
+        "what was changed by hand). If both are so, run `deployer up` again: it may have been passing.",
         "passing",
     ),
     Cause(

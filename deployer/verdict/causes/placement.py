@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.verdict.causes.cause import Cause, both, either, given, said, told
+from deployer.verdict.causes.cause import Cause, both, either, first, given, said, told
 
 SPOT = given(lambda evidence: "SPOT" in evidence.facts.capacity_provider.upper())
 QUOTAS = "In Service Quotas, under AWS Fargate, ask for more "
@@ -11,7 +11,7 @@ CAUSES = (
     Cause(
         "spot-interruption",
         either(
-            given(lambda evidence: bool(evidence.last) and evidence.last.stop_code == "SpotInterruption"),
+            given(lambda evidence: evidence.last is not None and evidence.last.stop_code == "SpotInterruption"),
             said(r"Spot Task was interrupted"),
         ),
         "AWS took the Spot capacity of {service} back.",
@@ -27,24 +27,22 @@ CAUSES = (
     ),
     Cause(
         "subnet-full",
-        either(*(where(r"InsufficientFreeAddresses|insufficient free (?:IP )?addresses|not enough (?:free )?(?:IP )?addresses")
-                 for where in (said, told))),
+        said(r"InsufficientFreeAddresses|insufficient free addresses|(?:enough|insufficient) (?:free )?IP addresses"),
         "The subnets of {service} have no free address left.",
-        "Lower `count`, or remove what else holds addresses in this VPC (`aws ec2 describe-network-interfaces`); a stack "
-        "with a larger `network.cidr` has larger subnets, but has to be made anew.",
+        "Lower `count`, or remove what else holds addresses in this VPC (`aws ec2 describe-network-interfaces`); a "
+        "stack with a larger `network.cidr` has larger subnets, but has to be made anew.",
         "doubtful",
     ),
     Cause(
         "network-gone",
-        either(*(where(r"(?P<what>sg-\w+|subnet-\w+)['\")]*.{0,40}(?:does not exist|not found)|"
-                       r"Invalid(?:Group|Subnet\w*|SecurityGroup\w*)\.NotFound") for where in (said, told))),
+        said(r"(?:sg-\w+|subnet-\w+).{0,40}(?:does not exist|not found)|Invalid(?:Group|Subnet)\w*\.NotFound"),
         "A subnet or security group that {service} runs in was deleted.",
         "Run `deployer up` again: it makes what is missing anew.",
         "hopeless",
     ),
     Cause(
         "interface-refused",
-        either(*(where(r"Unexpected EC2 error.{0,200}?: (?P<error>[\w.]+)\W*$") for where in (said, told))),
+        said(r"Unexpected EC2 error.{0,200}?: (?P<error>[\w.]+)\W*$"),
         "EC2 refused the network interface of a task of {service}: {error}.",
         "Run `deployer up` again: it puts subnets, routes and the service-linked role right; what EC2 says is below.",
         "doubtful",
@@ -58,7 +56,10 @@ CAUSES = (
     ),
     Cause(
         "task-definition-inactive",
-        told(r"Task ?Definition (?:\S+ )?is (?:inactive|not active)|Unable to describe task definition"),
+        either(
+            told(r"TaskDefinition is inactive"),
+            lambda evidence: first(r"^task definition \S+ is inactive", evidence.notes),
+        ),
         "The task definition {revision} is inactive: somebody deregistered it, so no task can be started from it.",
         "Run `deployer up` again: it registers a new revision.",
         "hopeless",
@@ -114,8 +115,8 @@ CAUSES = (
         "no-capacity",
         told(r"Capacity is unavailable at this time|RESOURCE:FARGATE|insufficient capacity"),
         "AWS has no Fargate capacity in these availability zones at the moment.",
-        "Run `deployer up` again later; a higher `network.zones`, another `architecture` or a smaller task gives it more "
-        "choice.",
+        "Run `deployer up` again later; a higher `network.zones`, another `architecture` or a smaller task gives it "
+        "more choice.",
         "passing",
     ),
     Cause(

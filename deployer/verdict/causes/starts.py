@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from deployer.verdict.causes.cause import Cause, Words, both, either, exited, logged, said, told
+from deployer.verdict.causes.cause import Cause, Words, both, either, exited, logged, said
 from deployer.verdict.causes.images import NO_WAY_OUT, UNREACHED
 from deployer.verdict.evidence import Evidence
 
 SECRETS = r"unable to retrieve secrets? from|failed to fetch secret|from Secrets Manager|from secrets manager"
 LOGS = r"failed to validate logger args|failed to initialize logging driver|Cloudwatch log (?:stream|group)"
+PROGRAM = r"[\\\"]*(?P<program>[^\"\\ ]+)"
 OCI = r"CannotStartContainer|OCI runtime|runc create|container process|CannotCreateContainer"
 
 
@@ -57,16 +58,16 @@ CAUSES = (
         "secret-key-permission",
         both(secret, said(r"Access to KMS is not allowed|kms:Decrypt")),
         "The execution role may not decrypt the secret {secret}: its KMS key does not admit the role.",
-        "Set `kms_key` in deploy.yaml to the ARN of the key that the secret is encrypted with, and let the key's policy "
-        "allow kms:Decrypt to the account.",
+        "Set `kms_key` in deploy.yaml to the ARN of the key that the secret is encrypted with, and let the key's "
+        "policy allow kms:Decrypt to the account.",
         "twice",
     ),
     Cause(
         "secret-permission",
-        both(secret, said(r"secretsmanager:GetSecretValue|ssm:GetParameters?|unable to retrieve secret.{0,600}AccessDenied")),
+        both(secret, said(SECRETS), said(r"secretsmanager:GetSecretValue|ssm:GetParameters?|AccessDenied")),
         "The execution role may not read the secret {secret}.",
-        "Run `deployer up` again: it grants the secrets that deploy.yaml names by their ARN. If it is refused again, the "
-        "secret's own policy, or an organization's policy, denies it.",
+        "Run `deployer up` again: it grants the secrets that deploy.yaml names by their ARN. If it is refused again, "
+        "the secret's own policy, or an organization's policy, denies it.",
         "twice",
     ),
     Cause(
@@ -91,7 +92,7 @@ CAUSES = (
     ),
     Cause(
         "log-group-missing",
-        either(both(said(LOGS), said(r"log group does not exist"))),
+        both(said(LOGS), said(r"log group does not exist")),
         "The log group of {service} does not exist any more.",
         "Run `deployer up` again: it makes the log group anew, and then rolls the service.",
         "hopeless",
@@ -100,8 +101,8 @@ CAUSES = (
         "log-permission",
         both(said(LOGS), said(r"AccessDenied|not authorized to perform: logs:")),
         "The execution role may not write to the log group of {service}.",
-        "Run `deployer up` again: it gives the role logs:CreateLogStream and logs:PutLogEvents. If it is refused again, "
-        "look for a permissions boundary or an organization's policy.",
+        "Run `deployer up` again: it gives the role logs:CreateLogStream and logs:PutLogEvents. If it is refused "
+        "again, look for a permissions boundary or an organization's policy.",
         "twice",
     ),
     Cause(
@@ -113,7 +114,7 @@ CAUSES = (
     ),
     Cause(
         "role-not-assumed",
-        either(said(r"unable to assume the role '?(?P<role>[^' ]+)"), told(r"unable to assume the role '?(?P<role>[^' ]+)")),
+        said(r"unable to assume the role '?(?P<role>[^' ]+)"),
         "ECS may not take on the role {role}: it is gone, or does not trust ecs-tasks.amazonaws.com.",
         "Run `deployer up` again: it makes the role anew as it should be.",
         "twice",
@@ -122,16 +123,16 @@ CAUSES = (
         "network-interface",
         said(r"Timeout waiting for network interface provisioning|Network interface provision complete error"),
         "AWS did not give the task its network interface in time.",
-        "Nothing is wrong with the service: run `deployer up` again. If it comes back, look at the health of EC2 in this "
-        "region and at the free addresses of the subnets.",
+        "Nothing is wrong with the service: run `deployer up` again. If it comes back, look at the health of EC2 in "
+        "this region and at the free addresses of the subnets.",
         "passing",
     ),
     Cause(
         "exec-format-error",
         either(said(r"exec format error"), both(exited(), logged(r"exec format error|cannot execute binary file"))),
         "The program in {image} is for another processor than {architecture}, or a script without a `#!` line.",
-        "Build the image for {platform}, or set `services.{service}.architecture` to what it is built for; a script that "
-        "is the command must begin with `#!/bin/sh`.",
+        "Build the image for {platform}, or set `services.{service}.architecture` to what it is built for; a script "
+        "that is the command must begin with `#!/bin/sh`.",
         "hopeless",
     ),
     Cause(
@@ -143,7 +144,7 @@ CAUSES = (
     ),
     Cause(
         "command-not-executable",
-        either(both(said(OCI), said(r"exec: \"?(?P<program>[^\" ]+)\\?\"?: permission denied")), exited(126)),
+        either(both(said(OCI), said(rf"exec: {PROGRAM}[\\\"]*: permission denied")), exited(126)),
         "The command of {service} may not be executed: {command}.",
         "Make the file executable in the Dockerfile (`RUN chmod +x FILE`, or `COPY --chmod=755`), and readable for "
         "{user}.",
@@ -151,7 +152,7 @@ CAUSES = (
     ),
     Cause(
         "command-not-found",
-        both(said(OCI), said(r"exec: [\\\"]*(?P<program>[^\"\\ ]+).{0,80}(?:not found|no such file)|executable file not found")),
+        both(said(OCI), said(rf"exec: {PROGRAM}.{{0,120}}(?:not found|no such file)|not found in \$PATH")),
         "There is no program {program} in the image {image}.",
         "Correct `services.{service}.command` or `entrypoint` in deploy.yaml, or the CMD of the Dockerfile; "
         "`docker run --rm --entrypoint sh {image} -c 'ls -l /; echo $PATH'` shows what is there.",
@@ -170,4 +171,3 @@ CAUSES = (
         "What it says is below; `deployer plan` shows whether something was changed by hand.",
     ),
 )  # fmt: skip
-
