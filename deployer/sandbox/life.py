@@ -29,7 +29,7 @@ class Life:
         self.folder, self.owner, self.account, self.suffix = folder, owner, account, suffix
         self.port = 0
         self.key = _kept(folder / "key", lambda: f"SANDBOX{secrets.token_hex(8).upper()}")
-        self.server = Sandbox(self.key, self.status)
+        self.server = Sandbox(self.key, self.status, self.after)
         self.registry = Registry(folder / "registry", self._contained)
         self.registry_problem = self.save_problem = ""
         self._saved = self._tidied = self._tried = 0.0
@@ -118,6 +118,11 @@ class Life:
         from .contained import Contained
 
         return Contained(self.owner)(root, port)
+
+    def after(self, operation: str) -> None:
+        from .leftovers import Leftovers
+
+        Leftovers(self.running).after(operation)
 
     def status(self) -> dict[str, Any]:
         containers = self.running.containers

@@ -72,10 +72,14 @@ class Running:
 
     def _unpullable(self, task: EcsTask) -> str:
         for container in task.containers:
-            if self.registry.address and (reason := ecr.cannot_pull(self.registry, container["image"])):
+            if reason := self.unpullable(container["image"]):
                 container["reason"] = reason
                 return reason
         return ""
+
+    def unpullable(self, image: str) -> str:
+        """Why an image of the registry cannot be pulled; empty for others."""
+        return (self.registry.address and ecr.cannot_pull(self.registry, image)) or ""
 
     def _judge(self, task: EcsTask) -> None:
         states = [_health(group, task.ip) for group, _ in task.targets()]
@@ -106,6 +110,13 @@ class Running:
         delay = max(_delay(group) for group, _ in groups)
         busy = any(self.fronts.busy(task.ip, port) for _, port in groups)
         return waited >= delay or (waited >= min(SILENT, delay) and not busy)
+
+    def gone(self, there: set[str]) -> list[str]:
+        """The networks in use whose VPC is not `there` any more."""
+        gone = [vpc for vpc in list(self._used) if vpc not in there]
+        for vpc in gone:
+            del self._used[vpc]
+        return gone
 
     def tidy(self) -> None:
         """Networks that no task has needed for a while. Not under the lock: Docker takes its time."""

@@ -14,10 +14,12 @@ READING = re.compile(r"Describe|Get|List|Head|Filter|Batch(Get|Check)")
 
 
 class Sandbox(Endpoint):
-    """`key`: the access key that is taken; other users of this machine do not have it. `status` tells of everything."""
+    """`key`: the access key that is taken; other users of this machine do not have it. `status` tells of everything;
+    `after` follows a call that may have changed something."""
 
-    def __init__(self, key: str, status: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, key: str, status: Callable[[], dict[str, Any]], after: Callable[[str], None]) -> None:
         super().__init__()
+        self._after = after
         self.changed = 0.0  # when a call that may change something was last executed
         self._key, self._status = key, status
 
@@ -32,6 +34,7 @@ class Sandbox(Endpoint):
         answer = self.execute(environ, body)
         if not READING.match(operation):
             self.changed = time.monotonic()
+            self._after(operation)
         return answer
 
     def _command(self, command: str, environ: Environ) -> Answer:

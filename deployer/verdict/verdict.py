@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -14,6 +15,8 @@ from deployer.verdict.evidence import LINES, Evidence, Serving, StoppedTask
 
 WIDTH, HEIGHT = 80, 40
 UNKNOWN = "unknown"
+TASK = re.compile(r"\((?:task|instance) [\w.-]+\) ?")
+ARN = re.compile(r"arn:aws[\w-]*:[\w-]+:[\w-]*:\d*:(?:secret:|log-group:)?")  # what comes before the name
 USUAL = ("has started", "has stopped", "has reached a steady state", "has begun draining", "registered", "deregistered",
          "(deployment ")  # fmt: skip
 
@@ -54,7 +57,8 @@ class Verdict:
         said = [*wrapped(self.headline(), width, 3), "", *wrapped(self.sentence, width, 4)]
         if self.advice:
             said += ["", *wrapped(f"What to do: {self.advice}", width, 6)]
-        said += ["", *(row for text in self._facts() for row in wrapped(text, width, 2, "  "))]
+        facts = self._facts() if self.cause == UNKNOWN else [ARN.sub("", text) for text in self._facts()]
+        said += ["", *(row for text in facts for row in wrapped(text, width, 2, "  "))]
         room = min(LINES, height - len(said) - 1)
         if self.evidence.log and room > 0:
             said += ["  the last lines of its log:", *(cut(f"  | {text}", width) for text in self.evidence.log[-room:])]
@@ -67,7 +71,7 @@ class Verdict:
         targets = Counter(" ".join(filter(None, (one.state, one.reason, one.description))) for one in evidence.targets)
         facts += [f"targets: {count} {text}" for text, count in targets.most_common(3)]
         facts += [f"ECS: {evidence.rollout}"] if evidence.rollout else []
-        events = Counter(text for text in evidence.events if not any(word in text for word in USUAL))
+        events = Counter(TASK.sub("", text) for text in evidence.events if not any(word in text for word in USUAL))
         facts += [_times(f"event: {text}", count) for text, count in list(events.items())[:2]]
         return [*facts, *(f"note: {text}" for text in evidence.notes[:2])]
 

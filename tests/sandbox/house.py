@@ -136,7 +136,8 @@ def project(folder: Path, name: str, text: str = "one", port: int = 8090, more: 
     """A service that needs nothing but Python; `more` goes to the end of deploy.yaml."""
     folder.mkdir(parents=True, exist_ok=True)
     write(folder, text)
-    (folder / "Dockerfile").write_text("FROM python:3.12-slim\nCOPY server.py /server.py\nCMD [\"python3\", \"/server.py\"]\n")
+    lines = ["FROM python:3.12-slim", "COPY server.py /server.py", 'CMD ["python3", "/server.py"]', ""]
+    (folder / "Dockerfile").write_text("\n".join(lines))
     (folder / "deploy.yaml").write_text(FILE.format(name=name, port=port) + more)
     return folder
 

@@ -120,8 +120,8 @@ def small_disk(tmp_path: Path) -> Path:
     """A file system of 12 MiB."""
     place = tmp_path / "d"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", place], capture_output=True, check=False)
-    if mounted.returncode:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small file system takes root")
     yield place
     subprocess.run(["umount", "-l", place], check=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deployer.verdict.evidence import Evidence, Serving
@@ -24,8 +26,6 @@ NEVER = {
 
 
 def again(given: Evidence, serving: Serving | None = None) -> Evidence:
-    from dataclasses import replace
-
     assert given.last
     return replace(given, tasks=(replace(given.last, id="second"), *given.tasks), serving=serving)
 

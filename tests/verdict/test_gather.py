@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import boto3
 import pytest
 
 from deployer.aws import Aws
@@ -26,7 +27,7 @@ class Rollout(World):
 
     @property
     def aws(self) -> Aws:
-        return Aws(self.cloud, "main", "id", "123456789012", "us-east-1", "aws", attempts=1)
+        return Aws(boto3.Session(), "main", "id", "123456789012", "us-east-1", "aws", attempts=1)
 
     def look(self, definition: str, group: str | None = "main") -> Evidence:
         return gather(self.aws, self.service(), definition, FACTS, group, self.started)
@@ -60,7 +61,10 @@ class Rollout(World):
 
 
 @pytest.fixture
-def world(cloud: Cloud) -> Rollout:
+def world(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Rollout:
+    for name, value in cloud.env().items():
+        if name.startswith("AWS_") or name.lower() == "no_proxy":
+            monkeypatch.setenv(name, value)
     return Rollout(cloud)
 
 
@@ -106,7 +110,7 @@ def test_a_refused_log_hides_nothing_else(world: Rollout) -> None:
 def test_each_part_survives_the_others(world: Rollout, service: str, operation: str, what: str) -> None:
     definition = world.failed(loadBalancers=world.balanced())
     world.cloud.fault("throttle", service, operation)
-    seen = world.look(definition)
+    seen = world.look(definition, group=None)
     assert [note.partition(" could")[0] for note in seen.notes] == [what]
     assert seen.serving and seen.rollout and judge(seen).cause != "throttled"
 

@@ -44,8 +44,8 @@ EXITS = {
     "read-only-files": exited(
         1, "OSError: [Errno 30] Read-only file system: '/app/cache'", facts=READ_ONLY
     ),
-    "module-missing": exited(1, "Traceback (most recent call last):", "ModuleNotFoundError: No module named 'flask_cors'"),
-    "library-missing": exited(1, "./server: error while loading shared libraries: libpq.so.5: cannot open shared object"),
+    "module-missing": exited(1, "Traceback:", "ModuleNotFoundError: No module named 'flask_cors'"),
+    "library-missing": exited(1, "./server: error while loading shared libraries: libpq.so.5: cannot open"),
     "variable-missing": exited(1, "    raise KeyError(key) from None", "KeyError: 'REDIS_HOST'"),
     "login-refused": exited(1, 'FATAL:  password authentication failed for user "voting"'),
     "name-not-resolved": exited(1, "redis.exceptions.ConnectionError: Error -2 connecting to redis:6379. Name or "
@@ -66,7 +66,7 @@ HEALTH = {
     "listens-locally": unwell(FAILED, " * Running on http://127.0.0.1:8080"),
     "listens-elsewhere": unwell(FAILED, "INFO:     Uvicorn running on http://0.0.0.0:8000 (Press CTRL+C to quit)"),
     "health-too-early": unwell(FAILED, "Applying migrations: 0001_initial ... 0042_votes"),
-    "health-slow": unwell(TIMED_OUT, GUNICORN, '10.0.0.8 - - "GET /healthz HTTP/1.1" 200 2 "-" "ELB-HealthChecker/2.0"'),
+    "health-slow": unwell(TIMED_OUT, GUNICORN, '10.0.0.8 "GET /healthz HTTP/1.1" 200 "-" "ELB-HealthChecker/2.0"'),
     "security-group": unwell(TIMED_OUT, GUNICORN),
     "health-timeout": unwell(TIMED_OUT),
     "nobody-listens": unwell(FAILED),
@@ -79,52 +79,51 @@ HEALTH = {
     "health-pending": evidence(targets=(TargetHealth("initial", "Elb.InitialHealthChecking",
                                                      "Initial health checks in progress"),)),
 }  # fmt: skip
+UNABLE = "was unable to place a task. Reason:"
+CAPACITY = f"{UNABLE} Capacity is unavailable at this time. Please try again later or in a different availability zone."
+EC2 = "Unexpected EC2 error while attempting to Create Network Interface"
 UNPLACED = {
-    # airflow, aws-samples: "Your Spot Task was interrupted."
+    # airflow, aws-samples
     "spot-interruption": evidence(task("Your Spot Task was interrupted.", 137, stop="SpotInterruption")),
     # ECS developer guide, task retirement
-    "host-retired": evidence(task("ECS is performing maintenance on the underlying infrastructure hosting the task.", 143,
-                                  stop="ServiceSchedulerInitiated")),
+    "host-retired": evidence(
+        task(
+            "ECS is performing maintenance on the underlying infrastructure hosting the task.",
+            143,
+            stop="UserInitiated",
+        )
+    ),
     # recorded in a test, 70592860467
-    "subnet-full": failed_to_start("Unexpected EC2 error while attempting to Create Network Interface in subnet "
-                                   "'subnet-0a1b': InsufficientFreeAddressesInSubnet"),
-    "network-gone": failed_to_start("Unexpected EC2 error while attempting to Create Network Interface in subnet "
-                                    "'subnet-0a1b': InvalidSubnetID.NotFound"),
-    # ECS developer guide; airflow
-    "interface-refused": failed_to_start("Unexpected EC2 error while attempting to Create Network Interface with "
-    "public IP "
-                                         "assignment enabled in subnet 'subnet-0a1b': AuthFailure"),
+    "subnet-full": failed_to_start(f"{EC2} in subnet 'subnet-0a1b': InsufficientFreeAddressesInSubnet"),
+    "network-gone": failed_to_start(f"{EC2} in subnet 'subnet-0a1b': InvalidSubnetID.NotFound"),
+    # ECS developer guide, stopped-task-errors; airflow
+    "interface-refused": failed_to_start(
+        f"{EC2} with public IP assignment enabled in subnet 'subnet-0a1b': AuthFailure"
+    ),
     # aws-samples/aws-modern-application-workshop#69
-    "service-linked-role": evidence(rollout="InvalidParameterException: Unable to assume the service linked role. "
-    "Please "
-                                            "verify that the ECS service linked role exists."),
-    # 66045849313
-    "task-definition-inactive": events("failed to launch a task with (error ClientException: TaskDefinition is inactive)."),
+    "service-linked-role": evidence(
+        rollout="Unable to assume the service linked role. Please verify that the ECS service linked role exists."
+    ),
+    # ClientException of UpdateService and RunTask, 66045849313
+    "task-definition-inactive": events("failed to launch a task with (error TaskDefinition is inactive)."),
     # ECS developer guide, service-event-messages, and 69058706924
-    "deployment-percent": events("was unable to stop or start tasks during a deployment because of the service "
-    "deployment "
-                                 "configuration. Update the minimumHealthyPercent or maximumPercent value and try again."),
-    "vcpu-quota": events("was unable to place a task. Reason: You’ve reached the limit on the number of vCPUs you can "
-    "run "
-                         "concurrently."),
-    "task-quota": events("was unable to place a task. Reason: You've reached the limit on the number of tasks you can "
-    "run "
-                         "concurrently."),
-    "size-above-limit": events("was unable to place a task. Reason: The requested MEMORY configuration is above your "
-                               "limit."),
-    "zone-unsupported": events("was unable to place a task. Reason: Internal error."),
-    "no-spot-capacity": events("was unable to place a task. Reason: Capacity is unavailable at this time. Please try "
-    "again "
-                               "later or in a different availability zone.", facts=Facts(capacity_provider="FARGATE_SPOT")),
-    "no-capacity": events("was unable to place a task. Reason: Capacity is unavailable at this time. Please try again "
-                          "later or in a different availability zone."),
+    "deployment-percent": events(
+        "was unable to stop or start tasks during a deployment because of the service deployment configuration. "
+        "Update the minimumHealthyPercent or maximumPercent value and try again."
+    ),
+    "vcpu-quota": events(f"{UNABLE} You’ve reached the limit on the number of vCPUs you can run concurrently"),
+    "task-quota": events(f"{UNABLE} You've reached the limit on the number of tasks you can run concurrently"),
+    "size-above-limit": events(f"{UNABLE} The requested MEMORY configuration is above your limit."),
+    "zone-unsupported": events(f"{UNABLE} Internal error."),
+    "no-spot-capacity": events(CAPACITY, facts=Facts(capacity_provider="FARGATE_SPOT")),
+    "no-capacity": events(CAPACITY),
     # ECS developer guide, api_failures_messages
-    "no-resource": events("was unable to place a task. Reason: RESOURCE:ENI."),
-    "ecs-permission": events("IAM permissions policies have been misconfigured or changed, and ECS can no longer "
-    "maintain "
-                             "your service"),
+    "no-resource": events(f"{UNABLE} RESOURCE:ENI."),
+    "ecs-permission": events(
+        "IAM permissions policies have been misconfigured or changed, and ECS can no longer maintain your service"
+    ),
     "throttled": events("operations are being throttled. Will try again later."),
-}  # fmt: skip
+}
 CASES = EXITS | HEALTH | UNPLACED
 
 
@@ -143,7 +142,7 @@ def test_every_advice_is_of_this_service_and_complete() -> None:
         said = judge(given)
         assert said.sentence.endswith(".") and said.advice.endswith(".")
         assert "{" not in said.sentence and not said.advice.startswith("{")
-        assert "`" in said.advice or "Nothing is wrong" in said.advice or "smaller" in said.advice
+        assert "`" in said.advice, "a key or a command"
 
 
 def test_health_by_events_alone() -> None:

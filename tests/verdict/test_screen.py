@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
 
-from deployer.verdict.evidence import Evidence, Serving, StoppedTask, TargetHealth
+from deployer.verdict.evidence import Evidence, Facts, Serving, StoppedTask, TargetHealth
 from deployer.verdict.outside import line, tame
 from deployer.verdict.verdict import judge
 from tests.verdict import test_runs, test_starts
@@ -39,11 +40,17 @@ def test_a_whole_screen() -> None:
         "  targets: 1 healthy",
         "  ECS: ECS deployment circuit breaker: tasks failed to start.",
         "  event: (service web) (port 8080) is unhealthy in (target-group",
-        "    arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/voting-web ...",
+        "    targetgroup/voting-web/1eeb6ae879ed370f).",
         "  the last lines of its log:",
         "  | Traceback:",
         "  | KeyError: 'REDIS_HOST'",
     ]
+
+
+def test_equal_events_of_different_tasks_are_one() -> None:
+    said = "(port 8080) is unhealthy in (target-group x) due to (reason Request timed out)."
+    shown = judge(evidence(events=tuple(f"(service web) (task 0a{number}) {said}" for number in range(9)))).lines()
+    assert "  9 times: event: (service web) (port 8080) is unhealthy in (target-group x) due" in shown
 
 
 def test_nothing_serves() -> None:
@@ -63,8 +70,6 @@ def test_nothing_at_all_is_no_reason_to_fail() -> None:
 
 @pytest.mark.parametrize("name", test_runs.CASES | test_starts.CASES)
 def test_every_verdict_fits_one_screen(name: str) -> None:
-    from dataclasses import replace
-
     given = (test_runs.CASES | test_starts.CASES)[name]
     long = "漢字 " * 100
     given = replace(given, log=(*given.log, *[long] * 40), serving=SERVING, rollout=long, events=(*given.events, long))
@@ -112,7 +117,8 @@ def test_binary_and_endless_lines() -> None:
 
 @pytest.mark.parametrize(("text", "secret"), [
     ("DB_PASSWORD=hunter2 on", "hunter2"), ("password: hunter2", "hunter2"), ('{"password": "hun ter2"}', "hun"),
-    ("'api_key': 'hunter2'", "hunter2"), ("SECRET_KEY = hunter2", "hunter2"), ("Authorization: Bearer hunter2", "hunter2"),
+    ("'api_key': 'hunter2'", "hunter2"), ("SECRET_KEY = hunter2", "hunter2"),
+    ("Authorization: Bearer hunter2", "hunter2"),
     ("redis-server --requirepass hunter2", "hunter2"), ("mysql --password=hunter2", "hunter2"),
     ("key AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"), ("postgres://voting:hunter2@db:5432/x", "hunter2"),
     ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUtnFEMI"), ("AUTH_TOKEN=hunter2", "hunter2"),
@@ -131,6 +137,12 @@ def test_secrets_in_the_log_are_masked(text: str, secret: str) -> None:
 ])  # fmt: skip
 def test_what_is_no_secret_is_not_masked(text: str) -> None:
     assert line(text) == text
+
+
+def test_a_secret_in_the_command_is_masked() -> None:
+    facts = Facts(command=("redis-server", "--requirepass", "hunter2"))
+    said = judge(exited(126, facts=facts))
+    assert "redis-server --requirepass ***" in said.sentence and "hunter2" not in json.dumps(said.as_json())
 
 
 def test_the_names_of_secrets_are_no_secrets() -> None:

@@ -206,6 +206,18 @@ def test_sentences_name_things() -> None:
     assert "deployer push-image web" in said["ecr-image-missing"].advice
 
 
+def test_which_secret_lacks_the_key() -> None:
+    said = f"{ASM} retrieved secret from Secrets Manager did not contain json key MY_SECRET"
+    for secrets, name in (
+        ({"A": f"{SECRET}:MY_SECRET::", "B": "other"}, "voting/db"),
+        ({"A": "voting-db:MY_SECRET", "B": "other:KEY"}, "voting-db"),
+        ({"A": "voting-db"}, "voting-db"),
+        ({"A": "one", "B": "two"}, "of web"),
+    ):
+        found = judge(failed_to_start(said, facts=Facts(secrets=secrets)))
+        assert found.sentence == f"The secret {name} has no JSON key MY_SECRET."
+
+
 def test_older_runtime_words_for_a_missing_command() -> None:
     """aws/amazon-ecs-agent#2954, jenkinsci/amazon-ecs-plugin#258: cut in the middle by ECS."""
     for words in ('exec: "/opt/sonarqube/bin/run.sh": stat /opt/sonarqube/bin/run.sh...no such file or direct...',

@@ -497,11 +497,6 @@ def test_bad_usage_is_2(project: Project, args: tuple[str, ...]) -> None:
     assert project.run(*args).code == 2
 
 
-def test_the_embedded_aws_is_not_there_yet_and_says_so(project: Project) -> None:
-    run = project.run("up", "--sandbox").ended(2)
-    assert run.calls == [] and "sandbox" in run.err
-
-
 def test_init_starts_a_file_that_is_valid_and_is_not_overwritten(project: Project, tmp_path: Path) -> None:
     folder = tmp_path / "fresh"
     folder.mkdir()

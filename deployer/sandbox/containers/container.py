@@ -108,6 +108,13 @@ class Container:
         self.status = "RUNNING"
         self.listen()
 
+    def resume(self, identifier: str, since: Callable[[str, str], int] | None) -> None:
+        """It is there already, in whatever state: `look` will tell."""
+        self.id, self.status = identifier, "RUNNING"
+        if self.output:
+            kept = since(*self.output.target) if since else int(time.time() * 1000)
+            self.output.since = (kept + 1) * 1_000_000 if kept else 0
+
     def listen(self) -> None:
         if self.output and not self.output.followed:
             self.host.outputs.add(self.output)

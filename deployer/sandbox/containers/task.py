@@ -41,11 +41,10 @@ class Task:
         self._inbox: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._stop_asked = self._lost = self._leaving = self._silent = False
         self._kill_after: int | None = None
+        self._later: threading.Timer | None = None
         self._publishing = threading.Lock()
         self.seen = Seen("PROVISIONING", {name: each.seen() for name, each in self.containers.items()})
         self._thread: threading.Thread | None = None
-
-    # -- from other threads -------------------------------------------------------------------------------------------
 
     def start(self, steps: Callable[[], None]) -> None:
         name = f"deployer-task-{self.spec.id[:8]}"
@@ -87,8 +86,6 @@ class Task:
 
     def _check(self) -> None:
         self.tell(News("check"))
-
-    # -- the thread ---------------------------------------------------------------------------------------------------
 
     def _publish(self, **changes: Any) -> None:
         with self._publishing:
@@ -171,8 +168,19 @@ class Task:
             container.health = news.health
 
     def _look(self, container: Container) -> None:
+        """An engine that does not answer now may do so soon: whether it is lost, the watch says."""
         if container.running and not self._lost:
-            container.look()
+            try:
+                container.look()
+            except FAULTS as error:
+                logger.debug("task %s: %s", self.spec.id, words_of(error))
+                self._look_later()
+
+    def _look_later(self) -> None:
+        if not (self._later and self._later.is_alive()):
+            self._later = threading.Timer(1, self._check)
+            self._later.daemon = True
+            self._later.start()
 
     def _judge(self) -> None:
         if self._leaving:
@@ -186,8 +194,6 @@ class Task:
             raise reasons.essential_exited()
         if any(each.health == "UNHEALTHY" for each in essential):
             raise reasons.unhealthy()
-
-    # -- starting -----------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
         network = self.host.networks.ready(self.spec.vpc)
@@ -225,17 +231,11 @@ class Task:
             if waiting and not now:
                 self._wait()
 
-    # -- after a restart of the sandbox -------------------------------------------------------------------------------
-
     def resume(self, found: dict[str, str], since: Callable[[str, str], int] | None) -> None:
         """Goes on with containers that are there already: name -> id. Without `since`, output counts from now on."""
         for name, identifier in found.items():
             if name in self.containers:
-                each = self.containers[name]
-                each.id, each.status = identifier, "RUNNING"
-                if each.output:
-                    kept = since(*each.output.target) if since else int(time.time() * 1000)
-                    each.output.since = (kept + 1) * 1_000_000 if kept else 0
+                self.containers[name].resume(identifier, since)
             elif not name:
                 self._shared.holder = identifier
         self.start(self._resume)
@@ -256,8 +256,6 @@ class Task:
         self._publish(phase="RUNNING", started_at=started / 1e9)
         self._judge()
 
-    # -- stopping -----------------------------------------------------------------------------------------------------
-
     def _finish(self) -> None:
         for each in self.containers.values():
             if each.running:
@@ -265,7 +263,7 @@ class Task:
         since = time.monotonic()
         while not self._lost and (running := [each for each in self.containers.values() if each.running]):
             now = time.monotonic()
-            due = {each: since + self._patience(each) for each in running}
+            due = {each: since + (each.stop_timeout if self._kill_after is None else self._kill_after) for each in running}
             for each in running:
                 if now >= due[each] and not each.killed:
                     self._try(each.signal, "SIGKILL")
@@ -279,9 +277,6 @@ class Task:
             if not self._inbox.qsize() and time.monotonic() - now >= LOOK:
                 self._try(self._take, News("check"))
         self._clean()
-
-    def _patience(self, container: Container) -> int:
-        return container.stop_timeout if self._kill_after is None else self._kill_after
 
     def _clean(self) -> None:
         deadline = time.monotonic() + FLUSH

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deployer.verdict.evidence import Evidence
+from deployer.verdict.outside import line
 
 Words = dict[str, str]
 Sign = Callable[[Evidence], Words | None]  # what was found, by name; None: not this cause
@@ -71,7 +72,7 @@ def names(evidence: Evidence) -> Words:
         "minimum": str(facts.minimum_percent),
         "maximum": str(facts.maximum_percent),
         "user": facts.user or "the image's user",
-        "command": " ".join(facts.command)[:QUOTED] if facts.command else "the image's command",
+        "command": line(" ".join(facts.command))[:QUOTED] if facts.command else "the image's command",
         "code": str(culprit.exit_code) if culprit and culprit.exit_code is not None else "?",
     }
 

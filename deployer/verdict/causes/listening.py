@@ -22,6 +22,7 @@ STARTING = re.compile(
 )
 CHECKED = re.compile(r"ELB-HealthChecker", re.IGNORECASE)
 ENDING = re.compile(r"SIGTERM|signal: term|signal 15|shutting down|terminating", re.IGNORECASE)
+SILENT = 60.0  # seconds without a line: not starting, but stuck or running
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,10 @@ def too_late(evidence: Evidence) -> bool:
     """It was still starting when it was stopped, or had just begun to listen."""
     log, task = evidence.log, evidence.last
     found = servers(log)
+    if not log or (
+        task and task.stopped_at and evidence.log_times and task.stopped_at - evidence.log_times[-1] > SILENT
+    ):
+        return False
     ended = [number for number, text in enumerate(log) if ENDING.search(text)]
     if not found:
         return bool(task) and any(map(STARTING.search, [text for text in log if not ENDING.search(text)][-3:]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from deployer.verdict.causes.cause import Cause, Words, both, either, exited, logged, said
+import re
+
+from deployer.verdict.causes.cause import Cause, Words, both, either, exited, first, logged, said
 from deployer.verdict.causes.images import NO_WAY_OUT, UNREACHED
 from deployer.verdict.evidence import Evidence
 
@@ -13,13 +15,25 @@ OCI = r"CannotStartContainer|OCI runtime|runc create|container process|CannotCre
 
 
 def secret(evidence: Evidence) -> Words | None:
-    """By which name deploy.yaml knows the secret that AWS speaks of, and the variable it fills."""
-    for text in (*(evidence.last.words if evidence.last else ()), *evidence.events):
-        for variable, name in evidence.facts.secrets.items():
-            if name in text or (name.startswith("arn:") and name.split(":")[6].rpartition("-")[0] in text):
-                return {"secret": name.split(":")[6] if name.startswith("arn:") else name, "variable": variable}
-    found = said(r"secret:(?P<secret>[\w/+=.@!-]+)")(evidence) or {}
-    return {"secret": "of this service", "variable": "the variable"} | found
+    """Which of deploy.yaml's secrets AWS speaks of; of a missing JSON key it tells nothing but the key."""
+    words = evidence.last.words if evidence.last else evidence.events
+    known = list(evidence.facts.secrets.values())
+    key = (first(r"json key (?P<key>[\w.-]*\w)", words) or {}).get("key")
+    for value in known:
+        name = bare(value)
+        if (key and re.search(rf":{re.escape(key)}(?::|$)", value)) or first(
+            rf"(?<!\w){re.escape(name)}(?![a-z0-9/])", words
+        ):
+            return {"secret": name}
+    if found := first(r":secret:(?P<secret>[\w/+=.@!-]+)", words):
+        return found
+    return {"secret": bare(known[0]) if len(known) == 1 else f"of {evidence.service}"}
+
+
+def bare(secret: str) -> str:
+    """The name, without the ARN around it, AWS's six letters and the JSON key."""
+    arn = re.fullmatch(r"arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:([^:]+?)(?:-\w{6})?(?::.*)?", secret)
+    return arn[1] if arn else secret.partition(":")[0]
 
 
 CAUSES = (
