@@ -238,6 +238,9 @@ def warnings(config: Config) -> Iterator[Finding]:
         yield from variable_warnings(where, service)
         if service.load_balancer and service.load_balancer.scheme == "public":
             yield from public_warnings((*where, "load_balancer"), service, service.load_balancer)
+        if service.exec and service.read_only:
+            message = "ECS Exec needs a writable root file system; `deployer exec` will not work with read_only"
+            yield Finding((*where, "exec"), message, ((*where, "read_only"),))
         if service.egress != "all" and 443 not in service.egress:
             yield Finding((*where, "egress"), "without 443 the tasks cannot fetch their image and secrets")
 

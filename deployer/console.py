@@ -26,6 +26,7 @@ from deployer.settings import Settings
 
 if TYPE_CHECKING:
     from deployer.plan import Plan
+    from deployer.timeline import Timeline
 
 SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "replace": ("±", "magenta"), "delete": ("-", "red"),
          "keep": ("=", "dim"), "prepare": ("*", "cyan")}  # fmt: skip
@@ -38,9 +39,10 @@ COUNTED = ("created", "updated", "replaced", "deleted", "unchanged", "failed")
 class Console:
     """One run of one stack. `hear` may be called from any thread."""
 
-    def __init__(self, settings: Settings, stack: str) -> None:
+    def __init__(self, settings: Settings, stack: str, timeline: Timeline | None = None) -> None:
         self.settings = settings
         self.stack = stack
+        self.timeline = timeline
         self.began = time.monotonic()
         self.terminal = report.terminal(settings, sys.stderr)
         self._running: dict[str, tuple[float, str, str]] = {}
@@ -82,6 +84,8 @@ class Console:
 
     def hear(self, event: Event) -> None:
         """Whoever read this may have gone: the run goes on unseen."""
+        if self.timeline:
+            self.timeline.hear(event)
         with contextlib.suppress(OSError):
             self._show(event)
 
@@ -149,6 +153,7 @@ class Console:
             summary: dict[str, Any] = {"event": "summary", **counts, "seconds": seconds, "outputs": outputs}
             if outcome.failures:
                 summary["errors"] = {key: error.message for key, error in outcome.failures.items()}
+                summary["verdicts"] = report.verdicts(outcome.failures.values())
             click.echo(json.dumps(summary))
         for error in _causes(outcome):
             click.echo(f"Error: {error.message}", err=True)
@@ -159,9 +164,19 @@ class Console:
         if not self.settings.json:
             self._closing(outcome, counts, seconds, outputs, kept or [], gone)
         if outcome.interrupted:
-            click.echo("Interrupted; what was made is recorded. Run the command again to continue.", err=True)
+            said = "Interrupted; what was made is recorded. Run the command again to continue."
+            click.echo(said + self._rolling(), err=True)
             return 130
         return next((error.exit_code for error in outcome.failures.values()), 0)
+
+    def _rolling(self) -> str:
+        """ECS goes on with a rollout that nobody watches any more."""
+        with self._lock:
+            going = sorted(key.partition(".")[2] for key in self._running if key.startswith("service."))
+        if not going:
+            return ""
+        return f"\nECS goes on rolling out {', '.join(going)}: `deployer status --watch` shows it, " \
+            f"`deployer rollback {going[0]}` stops it."
 
     def _closing(
         self,
@@ -188,6 +203,8 @@ class Console:
             )
         else:
             click.echo(f"{self.stack}: {done or 'nothing done'} ({seconds} s).")
+        if self.timeline and not self.settings.quiet and (where := self.timeline.sentence()):
+            click.echo(where, err=True)
         if kept:
             click.echo(
                 f"Kept, since it holds data or is needed by what does: {', '.join(kept)} (--delete-data removes it)."

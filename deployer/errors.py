@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 # Escape sequences, control characters but tab and newline, and what turns the direction of writing.
 CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -100,7 +101,11 @@ class ImageError(DeployerError):
 
 
 class RolloutError(DeployerError):
-    """A service did not reach the revision that was asked for."""
+    """A service did not reach the revision that was asked for. `verdict`: why, as data (deployer.verdict)."""
+
+    def __init__(self, message: str, hint: str = "", verdict: dict[str, Any] | None = None) -> None:
+        super().__init__(message, hint)
+        self.verdict = verdict
 
 
 class Interrupted(DeployerError):  # noqa: N818  like KeyboardInterrupt

@@ -243,6 +243,8 @@ class Service(Model):
     """Directories that are writable and begin empty: /tmp by default when the rest is read-only."""
     egress: Egress = (443,)
     """TCP ports which the tasks may reach outside the VPC, or all."""
+    exec: Annotated[bool, Flag()] = False
+    """`deployer exec` may open a shell in its tasks (ECS Exec)."""
 
     @classmethod
     def complete(cls, data: dict[str, Any]) -> dict[str, Any]:

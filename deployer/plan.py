@@ -76,11 +76,25 @@ class Plan:
         return [step for step in self.changes if step.action in (Action.DELETE, Action.REPLACE) and not step.routine]
 
     @property
+    def forward(self) -> list[Step]:
+        """Services that were taken back to a former revision: nothing but this run would bring the newer one again."""
+        kept = {step.key for step in self.steps if step.action is Action.KEEP}
+        return [step for step in self.steps if _taken_back(step, kept)]
+
+    @property
     def idle(self) -> bool:
         return not self.changes and not any(step.waits for step in self.steps)
 
     def count(self) -> Counter[str]:
         return Counter(step.action.value for step in [*self.steps, *self.removals])
+
+
+def _taken_back(step: Step, kept: set[str]) -> bool:
+    """Only its revision differs from what is recorded, and that revision is no new one."""
+    old = step.action is Action.UPDATE and step.record is not None and step.record.status == "ready"
+    name = step.key.partition(".")[2]
+    return old and step.type.type == "service" and f"task-definition.{name}" in kept and \
+        any(change.field == "task_definition" for change in step.changes)
 
 
 def make(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 from rich.console import Console as Terminal
 from rich.text import Text
 
-from deployer.errors import harmless
+from deployer.errors import DeployerError, RolloutError, harmless
 from deployer.plan import Action, Change, Plan, Step
 from deployer.resource import Unknown
 from deployer.settings import Settings
@@ -116,6 +117,12 @@ def plan_json(session: Session, plan: Plan) -> dict[str, Any]:
             for step in [*plan.steps, *plan.removals]
         ],
     }
+
+
+def verdicts(errors: Iterable[DeployerError]) -> dict[str, Any]:
+    """Of the rollouts among them, by service."""
+    found = [error.verdict for error in errors if isinstance(error, RolloutError) and error.verdict]
+    return {verdict["service"]: verdict for verdict in found}
 
 
 def jsonable(value: Any) -> Any:

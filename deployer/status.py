@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer import aws as door
+from deployer import ecs
 from deployer.aws import Aws
-from deployer.resources import service as ecs
 from deployer.state import Record
+
+if TYPE_CHECKING:
+    from deployer.verdict.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class ServiceStatus:
     targets: tuple[int, int] | None
     reasons: list[str] = field(default_factory=list)
     strayed: bool = False
+    verdict: dict[str, Any] | None = None
 
     @property
     def healthy(self) -> bool:
@@ -39,7 +43,7 @@ class ServiceStatus:
         return {
             "name": self.name, "desired": self.desired, "running": self.running, "pending": self.pending,
             "rollout": self.rollout, "image": self.image, "task_definition": self.task_definition, "url": self.url,
-            "targets": targets, "reasons": self.reasons,
+            "targets": targets, "reasons": self.reasons, "verdict": self.verdict,
         }  # fmt: skip
 
 
@@ -88,12 +92,25 @@ def _one(
     )
     if status.healthy:
         return status
-    failed = primary.get("rolloutState") == "FAILED" and primary.get("rolloutStateReason")
-    said = failed or ecs.said_of_failure(item)
-    reasons = [*filter(None, (strayed, said)), *ecs.stop_reasons(aws, item)[:3], *unwell]
-    if not reasons and item.get("events"):
+    verdict = _verdict(aws, item, record)
+    reasons = [strayed] if strayed else []
+    if verdict:
+        reasons += verdict.lines()
+    elif unwell or not item.get("events"):
+        reasons += unwell
+    else:
         reasons.append(item["events"][0]["message"])
-    return replace(status, reasons=reasons)
+    return replace(status, reasons=reasons, verdict=verdict.as_json() if verdict else None)
+
+
+def _verdict(aws: Aws, item: dict[str, Any], record: Record) -> Verdict | None:
+    """Of the revision that was asked for, if anything of it has failed."""
+    from deployer.rollout import evidence
+    from deployer.verdict.verdict import judge
+
+    wanted = record.inputs.get("task_definition") or item["taskDefinition"]
+    found = evidence(aws, item, wanted, 0.0)
+    return judge(found) if found.failed or found.rollout else None
 
 
 def _strayed(record: Record, definition: str) -> str:

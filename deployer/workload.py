@@ -25,6 +25,11 @@ from deployer.resources.task_definition import TaskDefinition
 from deployer.state import Record
 
 ECR = re.compile(r"^(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html; they know no resources
+EXEC = [
+    "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
+]  # fmt: skip
 PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 
 
@@ -35,7 +40,7 @@ def workload(member: Member, recorded: Mapping[str, Record]) -> list[Resource]:
     images = image_parts(member, recorded)
     group = SecurityGroup(name=name, vpc_id=VPC, description=f"Tasks of {config.stack} {name}")
     execution = _role(member, "exec", "Starts the tasks of", _execution_statements(member, log, images))
-    task = _role(member, "task", "What runs as", [])
+    task = _role(member, "task", "What runs as", [allow(EXEC, "*")] if member.service.exec else [])
     marks = [secret_mark(config, member.place, ref.name, recorded) for ref in member.service.secrets.values()]
     definition = _task_definition(member, log, images[-1], execution, task, sorted(filter(None, marks)))
     return [
@@ -165,6 +170,7 @@ def _task_definition(
         user=service.user,
         read_only=service.read_only,
         tmpfs=list(service.tmpfs),
+        exec=service.exec,
     )
 
 
@@ -211,6 +217,7 @@ def _service(member: Member, definition: TaskDefinition, group: SecurityGroup) -
         port=member.service.port if lb else None,
         kind=lb.type if lb else None,
         grace=lb.grace if lb else None,
+        exec=member.service.exec,
         depends_on=(*front, f"rules.{name}", *_ways_out(member)),
     )
 

@@ -18,6 +18,7 @@ from deployer.errors import DeployerError, harmless
 
 COMMANDS = {
     "up": "up", "plan": "up", "status": "status", "down": "down", "push-image": "push_image",
+    "logs": "logs", "exec": "exec", "run": "run", "rollback": "rollback", "restart": "restart",
     "state": "state", "init": "files", "validate": "files", "schema": "files",
     "sandbox": "sandbox",
 }  # fmt: skip

@@ -16,13 +16,13 @@ from deployer import config as configuration
 from deployer import refresh, stack
 from deployer import resources as _types  # noqa: F401  makes every resource type known
 from deployer.config import Config
-from deployer.errors import ConfigError, DeployerError, UsageError
+from deployer.errors import ConfigError, DeployerError, NotDeployedError, UsageError
 from deployer.lock import lock
 from deployer.patience import Patience
 from deployer.place import Place
 from deployer.resource import Found, Resource
 from deployer.settings import Settings
-from deployer.state import State
+from deployer.state import Record, State
 
 
 @dataclass
@@ -149,6 +149,18 @@ def named(config: Config, names: list[str]) -> None:
     for name in names:
         if name not in config.services:
             raise UsageError(f"There is no service {name} in the file.", f"It has: {', '.join(config.services)}.")
+
+
+def deployed(session: Session, names: list[str]) -> list[Record]:
+    """The recorded services of these names (all without names). Raises NotDeployedError, UsageError."""
+    services = {one.name: one for one in session.state.records.values() if one.type == "service" and one.id}
+    if not services:
+        raise NotDeployedError(f"{session.config.stack} has no services in {session.state.path}.",
+                               "`deployer up` deploys it.")  # fmt: skip
+    for name in names:
+        if name not in services:
+            raise UsageError(f"There is no service {name} deployed.", f"There is: {', '.join(sorted(services))}.")
+    return [services[name] for name in (dict.fromkeys(names) or sorted(services))]
 
 
 def found_summary(found: list[Found]) -> str:

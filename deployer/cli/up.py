@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli.options import common, waiting
-from deployer.errors import DeployerError, UsageError
+from deployer.errors import AwsError, DeployerError, UsageError
 from deployer.settings import Settings
 
 if TYPE_CHECKING:
     from deployer.cli.session import Session
+    from deployer.events import Outcome
     from deployer.plan import Plan
 
 
@@ -29,6 +31,8 @@ REFERENCE = re.compile(rf"{PART}(:\d+)?(/{PART})*(:\w[\w.-]{{0,127}})?(@sha256:[
 @click.option("--no-build", is_flag=True, help="Reuse the images recorded last.")
 @click.option("--strict", is_flag=True, help="Warnings about deploy.yaml are errors.")
 @click.option("--delete-data", is_flag=True, help="Agree to replace or remove what holds data.")
+@click.option("--timeline", type=click.Path(dir_okay=False, writable=True, path_type=Path), metavar="FILE.html",
+              help="Write where the time went, as a chart.")
 @common
 def up(
     settings: Settings,
@@ -41,6 +45,7 @@ def up(
     no_build: bool,
     strict: bool,
     delete_data: bool,
+    timeline: Path | None,
 ) -> int:
     """Make the account match deploy.yaml, and wait until every service is healthy."""
     from deployer.cli.files import warn
@@ -55,7 +60,7 @@ def up(
         if plan_only:
             return _show(session, plan)
         wait = not no_wait and not session.idle
-        code = _carry_out(session, plan, yes=yes, timeout=timeout, parallel=parallel, wait=wait)
+        code = _carry_out(session, plan, yes=yes, timeout=timeout, parallel=parallel, wait=wait, chart=timeline)
     if session.idle and not code:
         click.echo(f"The services are registered and not running: {session.idle}", err=True)
     return code
@@ -127,14 +132,18 @@ def _show(session: Session, plan: Plan) -> int:
     return 0
 
 
-def _carry_out(session: Session, plan: Plan, *, yes: bool, timeout: float, parallel: int, wait: bool) -> int:
+def _carry_out(
+    session: Session, plan: Plan, *, yes: bool, timeout: float, parallel: int, wait: bool, chart: Path | None
+) -> int:
     from deployer.apply import Apply
     from deployer.cli.questions import agree
     from deployer.cli.session import patient
     from deployer.console import Console
     from deployer.prepare import prepare
+    from deployer.timeline import Timeline
 
-    console = Console(session.settings, session.config.stack)
+    timeline = Timeline({step.key: step.resource.needs() for step in plan.steps if step.resource})
+    console = Console(session.settings, session.config.stack, timeline)
     if not plan.idle:
         console.plan(plan)
     agree(session, plan, yes, f"{session.config.stack}: go ahead?")
@@ -148,6 +157,27 @@ def _carry_out(session: Session, plan: Plan, *, yes: bool, timeout: float, paral
         apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel, wait=wait)
         with console.live():
             outcome = apply.run(plan)
+    _explain(session, outcome)
     if session.settings.sandbox:  # an address has its port only once its listener is there
         session.refresh(parallel)
+    if chart:
+        _write(chart, timeline.page(f"{session.config.stack}: deployer up"))
     return console.finish(outcome, session.outputs())
+
+
+def _explain(session: Session, outcome: Outcome) -> None:
+    """Services whose time was up get their verdict, too."""
+    from deployer.errors import RolloutError
+    from deployer.rollout import unfinished
+
+    for key, error in outcome.failures.items():
+        record = session.state.get(key)
+        if record and record.type == "service" and record.id and not isinstance(error, RolloutError | AwsError):
+            outcome.failures[key] = unfinished(session.aws, record, error)
+
+
+def _write(chart: Path, page: str) -> None:
+    try:
+        chart.write_text(page, "utf-8")
+    except OSError as error:
+        click.echo(f"The timeline could not be written to {chart}: {error.strerror}.", err=True)

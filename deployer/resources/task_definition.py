@@ -38,10 +38,11 @@ class TaskDefinition(Resource):
     user: str | None
     read_only: bool
     tmpfs: list[str]
+    exec: bool = False
 
     replace_on = frozenset({
         "image", "cpu", "memory", "architecture", "execution_role", "task_role", "log_group", "port", "command",
-        "entrypoint", "environment", "secrets", "marks", "user", "read_only", "tmpfs",
+        "entrypoint", "environment", "secrets", "marks", "user", "read_only", "tmpfs", "exec",
     })  # fmt: skip
 
     def family(self, aws: Aws) -> str:
@@ -87,6 +88,8 @@ class TaskDefinition(Resource):
         }
         optional = {"command": self.command, "entryPoint": self.entrypoint, "user": self.user}
         container |= {name: value for name, value in optional.items() if value is not None}
+        if self.exec:  # reaps what an ended shell leaves behind
+            container["linuxParameters"] = {"initProcessEnabled": True}
         if self.port:
             container["portMappings"] = [{"containerPort": self.port, "protocol": "tcp"}]
         return container

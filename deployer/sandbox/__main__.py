@@ -91,9 +91,10 @@ def sweep(folder: Path, wipe: bool) -> None:
 
     supplies, owner = Supplies(ACCOUNT), owner_of(folder)
     containers = Containers(owner, sockets_of(owner), supplies.secret, supplies.log, lambda host: None)
-    containers.clean()
-    if wipe:
-        containers.forget_images()
+    if not containers.available():
+        containers.clean()
+        if wipe:
+            containers.forget_image()
 
 
 def run(folder: Path) -> None:

@@ -70,7 +70,8 @@ class Life:
             moto = corrections.load(running, self.registry, self.suffix)
             store.load(self.folder / "state.pickle")
             _wake()
-            containers.adopt([spec_of(task) for task in _tasks() if task.last_status != "STOPPED"])
+            alive = [spec_of(task) for task in _tasks() if task.last_status != "STOPPED"]
+        containers.adopt(alive, supplies.last)
         fronts.start()
         self.running = running
         return moto
@@ -103,7 +104,8 @@ class Life:
         if self.running:
             self.save()
             self.running.fronts.stop()
-            self.running.containers.clean()
+            if not self.running.containers.available():
+                self.running.containers.clean()
         self.registry.stop()
 
     def _start_registry(self) -> None:

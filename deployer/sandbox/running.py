@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.ec2.models import ec2_backends
@@ -20,6 +21,7 @@ log = logging.getLogger("deployer.sandbox")
 STEADY = 1.0  # seconds that a task without any check must run to count as well
 SILENT = 0.3  # seconds after which no front sends a deregistered target anything more
 LAYER4_DRAIN = 2.0  # seconds that open connections through a network load balancer are given; on AWS the whole delay
+DEFAULT_GRACE, SHORT_GRACE = (60.0, 300.0), 20.0  # of an application and a network load balancer; instead of them
 IDLE_NETWORK = 2.0
 NO_ENGINE = "the services are registered and not running: {why}"
 
@@ -48,7 +50,7 @@ class Running:
         _show(task, seen)
         if not task.wanted:
             self._leave(task, seen)
-        elif seen.phase == "STOPPED":
+        elif seen.phase in ("STOPPING", "STOPPED"):
             task.failed = True
             task.stop(seen.stopped_reason, seen.stop_code)
         elif seen.phase == "RUNNING":
@@ -82,9 +84,11 @@ class Running:
         return (self.registry.address and ecr.cannot_pull(self.registry, image)) or ""
 
     def _judge(self, task: EcsTask) -> None:
-        states = [_health(group, task.ip) for group, _ in task.targets()]
-        for (group, _), state in zip(task.targets(), states, strict=True):
+        told = [_health(group, task.ip) for group, _ in task.targets()]
+        states = [state for state, _ in told]
+        for (group, _), (state, why) in zip(task.targets(), told, strict=True):
             if state == "unhealthy" and now() - task.ran >= _grace(task):
+                task.ailment = why
                 task.fail(f"Task failed ELB health checks in (target-group {group.arn})", "ServiceSchedulerInitiated")
                 return
         checked = [each["healthStatus"] for each in task.containers if _has_check(task, each["name"])]
@@ -163,7 +167,10 @@ def _hosts(task: EcsTask) -> dict[str, int]:
 
 
 def _show(task: EcsTask, seen: Seen) -> None:
-    """What DescribeTasks tells of its containers."""
+    """What DescribeTasks tells of its containers, and when it was."""
+    for name in ("pull_started_at", "pull_stopped_at", "started_at"):
+        if moment := getattr(seen, name):
+            setattr(task, name, datetime.fromtimestamp(moment, UTC).replace(tzinfo=None))
     for container in task.containers:
         one = seen.containers.get(container["name"])
         if one is None:
@@ -182,15 +189,18 @@ def _has_check(task: EcsTask, name: str) -> bool:
     return any(each["name"] == name and each.get("healthCheck") for each in definitions)
 
 
-def _health(group: Any, ip: str) -> str:
-    told = group.__dict__.get("health", {}).get(ip)
-    return str(told[0]) if told else "initial"
+def _health(group: Any, ip: str) -> tuple[str, str]:
+    """Its state as a target, and why."""
+    state, _, why = group.__dict__.get("health", {}).get(ip) or ("initial", None, None)
+    return str(state), str(why or "")
 
 
 def _grace(task: EcsTask) -> float:
+    """Seconds. deployer's own defaults leave room for AWS's first checks, which are slow; here they are not."""
     backend = ecs_backends[task.account_id][task.region_name]
     service = backend.services.get(f"{task.cluster_name}:{task.group.partition(':')[2]}")
-    return float(getattr(service, "health_check_grace_period_seconds", 0) or 0)
+    grace = float(getattr(service, "health_check_grace_period_seconds", 0) or 0)
+    return SHORT_GRACE if grace in DEFAULT_GRACE else grace
 
 
 def _delay(group: Any) -> float:

@@ -69,6 +69,15 @@ class Supplies:
                 kept: list[Any] = streams[stream].events
                 del kept[:-KEPT]
 
+    def last(self, group: str, stream: str) -> int:
+        """When the last event of the stream was written, in milliseconds; 0 without any."""
+        from moto.logs.models import logs_backends
+
+        with LOCK:
+            found = [one.groups[group] for one in logs_backends[self.account].values() if group in one.groups]
+            streams = [each.streams[stream] for each in found if stream in each.streams]
+            return max((event.timestamp for each in streams for event in each.events), default=0)
+
 
 def _words(error: Exception) -> str:
     code, message = getattr(error, "error_type", type(error).__name__), getattr(error, "message", str(error))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from deployer import aws as door
 from deployer.aws import Aws
-from deployer.resources.service import cluster_of, said_of_failure
+from deployer.ecs import cluster_of, revision, said_of_failure
 from deployer.verdict.evidence import LINES, TASKS, Evidence, Facts, Serving, StoppedTask, TargetHealth
 from deployer.verdict.outside import EVENTS
 
@@ -135,10 +135,6 @@ def gather(
         log_times=tuple(time for time, _ in lines),
         notes=tuple(look.notes),
     )
-
-
-def revision(arn: str) -> str:
-    return arn.rpartition("/")[2]
 
 
 def _digest(tasks: list[dict[str, Any]]) -> str:

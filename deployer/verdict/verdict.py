@@ -54,26 +54,30 @@ class Verdict:
 
     def lines(self, width: int = WIDTH, height: int = HEIGHT) -> list[str]:
         """As many log lines as the height leaves room for, the newest."""
+        facts: list[str] = []
         said = [*wrapped(self.headline(), width, 3), "", *wrapped(self.sentence, width, 4)]
         if self.advice:
             said += ["", *wrapped(f"What to do: {self.advice}", width, 6)]
-        facts = self._facts() if self.cause == UNKNOWN else [ARN.sub("", text) for text in self._facts()]
-        said += ["", *(row for text in facts for row in wrapped(text, width, 2, "  "))]
+        known = self.cause != UNKNOWN
+        for text, most in self._facts():
+            facts += wrapped(ARN.sub("", text) if known else text, width, most, "  ")
+        said += ["", *facts]
         room = min(LINES, height - len(said) - 1)
         if self.evidence.log and room > 0:
             said += ["  the last lines of its log:", *(cut(f"  | {text}", width) for text in self.evidence.log[-room:])]
         return said[:height]
 
-    def _facts(self) -> list[str]:
+    def _facts(self) -> list[tuple[str, int]]:
+        """Each with the rows that it may take; the end of a long stopped reason tells most."""
         evidence = self.evidence
         stops = Counter(map(_stop, evidence.failed))
-        facts = [_times(text, count) for text, count in stops.most_common(3)]
+        facts = [(_times(text, count), 2 if number else 6) for number, (text, count) in enumerate(stops.most_common(2))]
         targets = Counter(" ".join(filter(None, (one.state, one.reason, one.description))) for one in evidence.targets)
-        facts += [f"targets: {count} {text}" for text, count in targets.most_common(3)]
-        facts += [f"ECS: {evidence.rollout}"] if evidence.rollout else []
+        facts += [(f"targets: {count} {text}", 2) for text, count in targets.most_common(3)]
+        facts += [(f"ECS: {evidence.rollout}", 2)] if evidence.rollout else []
         events = Counter(TASK.sub("", text) for text in evidence.events if not any(word in text for word in USUAL))
-        facts += [_times(f"event: {text}", count) for text, count in list(events.items())[:2]]
-        return [*facts, *(f"note: {text}" for text in evidence.notes[:2])]
+        facts += [(_times(f"event: {text}", count), 3) for text, count in list(events.items())[:2]]
+        return [*facts, *((f"note: {text}", 1) for text in evidence.notes[:2])]
 
 
 def judge(evidence: Evidence) -> Verdict:

@@ -232,8 +232,9 @@ def test_broken_rollout_is_an_error_with_its_reason_and_the_next_up_mends_it(acc
     wanted = [*BALANCED, WEB]
     wanted[wanted.index(DEFINITION)] = replace(DEFINITION, environment={"A": "3"})
     account.cloud.scheduler("crash", "web")
-    with pytest.raises(RolloutError, match="Essential container in task exited"):
+    with pytest.raises(RolloutError, match="ends with exit code 1") as failed:
         account.up(*wanted)
+    assert failed.value.verdict and failed.value.verdict["cause"] == "exit-code"
     assert account.state.records[WEB.key].status == "unfinished"
     account.cloud.scheduler("ok")
     account.up(*wanted)

@@ -53,10 +53,12 @@ def served(path: Path) -> Iterator[None]:
     with Server(str(path), Echo) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        yield
-        server.shutdown()
-        thread.join()
-    path.unlink()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+            path.unlink()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def test_it_listens_on_loopback_only(house: House) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Path:
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 12 MiB."""
     place = tmp_path / "d"
     place.mkdir()
@@ -127,9 +128,17 @@ def small_disk(tmp_path: Path) -> Path:
     subprocess.run(["umount", "-l", place], check=True)
 
 
-def test_a_full_disk_is_said_and_nothing_is_lost_that_was_saved(house: House, small_disk: Path) -> None:
+@pytest.fixture
+def cramped(small_disk: Path) -> Iterator[House]:
+    house = House()
     shutil.rmtree(house.folder)
     house.folder = small_disk / "sb"
+    yield house
+    house.close()
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost_that_was_saved(cramped: House, small_disk: Path) -> None:
+    house = cramped
     house.deployer("sandbox", "up").ended(0)
     house.client("secretsmanager").create_secret(Name="kept", SecretString="of old")
     until(lambda: (house.folder / "state.pickle").exists(), 5)

@@ -123,6 +123,14 @@ def test_without_the_running_tasks_the_deployments_tell_who_serves(world: Rollou
     assert seen.serving and seen.serving.revision == "web:1" and seen.notes
 
 
+def test_tasks_of_another_revision_are_left_out(world: Rollout) -> None:
+    definition = world.failed()
+    world.ecs.update_service(cluster="main", service="web", desiredCount=0)
+    until(lambda: any(task["taskDefinitionArn"] != definition for task in world.tasks("STOPPED")))
+    mine = {task["taskArn"][-32:] for task in world.tasks("STOPPED") if task["taskDefinitionArn"] == definition}
+    assert {task.id[-32:] for task in world.look(definition).tasks} == mine
+
+
 def test_old_events_are_left_out(world: Rollout) -> None:
     definition = world.failed()
     world.started = time.time() + 60

@@ -53,6 +53,11 @@ def test_equal_events_of_different_tasks_are_one() -> None:
     assert "  9 times: event: (service web) (port 8080) is unhealthy in (target-group x) due" in shown
 
 
+def test_of_a_long_log_the_newest_lines_are_shown() -> None:
+    shown = judge(exited(1, *[f"line {number}" for number in range(40)])).lines(height=20)
+    assert shown[-1] == "  | line 39" and len(shown) == 20
+
+
 def test_nothing_serves() -> None:
     assert judge(exited(1)).lines()[0] == "web: the rollout of voting-web:7 failed; nothing serves"
 

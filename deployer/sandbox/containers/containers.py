@@ -14,7 +14,7 @@ from deployer.sandbox.containers.container import Host
 from deployer.sandbox.containers.engine import CONTAINER, FAULTS, TASK, Engine, quietly
 from deployer.sandbox.containers.image import Login
 from deployer.sandbox.containers.model import News, Seen, TaskSpec
-from deployer.sandbox.containers.network import Networks
+from deployer.sandbox.containers.network import LOCAL_IMAGE, Networks
 from deployer.sandbox.containers.output import Log, Outputs
 from deployer.sandbox.containers.task import Task
 from deployer.sandbox.containers.watch import Watch
@@ -118,6 +118,10 @@ class Containers:
         for volume in volumes:
             quietly(partial(api.remove_volume, volume, force=True))
         return len(containers) + len(networks) + len(volumes)
+
+    def forget_image(self) -> None:
+        """The gateway's, unless another sandbox uses it."""
+        quietly(lambda: self.engine.client.api.remove_image(LOCAL_IMAGE))
 
     def close(self) -> None:
         """Ends the threads. The containers run on; a later process may `adopt` them."""

@@ -85,6 +85,9 @@ class Networks:
         return self._bench
 
     def _make_empty_image(self) -> None:
+        """Once: every import is another image, and leaves the one before without a name."""
+        if self.engine.client.images.list(LOCAL_IMAGE, filters={"label": f"{OWNER}=gateway"}):
+            return
         label = f"LABEL {OWNER}=gateway"
         self.engine.client.api.import_image_from_data(EMPTY_TAR, repository=LOCAL_IMAGE, tag="latest", changes=[label])
 

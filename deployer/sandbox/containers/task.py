@@ -263,7 +263,8 @@ class Task:
         since = time.monotonic()
         while not self._lost and (running := [each for each in self.containers.values() if each.running]):
             now = time.monotonic()
-            due = {each: since + (each.stop_timeout if self._kill_after is None else self._kill_after) for each in running}
+            soon = self._kill_after
+            due = {each: since + (each.stop_timeout if soon is None else soon) for each in running}
             for each in running:
                 if now >= due[each] and not each.killed:
                     self._try(each.signal, "SIGKILL")

@@ -51,7 +51,7 @@ def note_failure(service: Any, task: EcsTask) -> None:
         tell(
             service,
             f"(task {task.id}) (port {group['containerPort']}) is unhealthy in "
-            f"(target-group {group['targetGroupArn']}) due to (reason Health checks failed).",
+            f"(target-group {group['targetGroupArn']}) due to (reason {task.ailment or 'Health checks failed'}).",
         )
     _back_off(deployment, task)
     if deployment.rollout_state != "IN_PROGRESS":

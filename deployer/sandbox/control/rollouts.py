@@ -107,7 +107,7 @@ def revise(backend: Any, service: Any, definition: Any) -> Revision:
 
 
 def _prefix(service: Any, kind: str) -> str:
-    """arn:aws:ecs:region:account:KIND/CLUSTER/SERVICE"""
+    """`arn:PARTITION:ecs:REGION:ACCOUNT:KIND/CLUSTER/SERVICE`"""
     return f"{service.cluster_arn.rpartition(':')[0]}:{kind}/{service.cluster_name}/{service.name}"
 
 

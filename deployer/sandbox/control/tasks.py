@@ -75,6 +75,8 @@ class EcsTask:
     `deployment` is None for a task of RunTask. `settled`: its targets and its own health checks are well.
     """
 
+    ailment = ""  # why its target is unhealthy, in the load balancer's words
+
     def __init__(
         self, cluster: Any, definition: TaskDefinition, start: Start, deployment: Deployment | None = None
     ) -> None:

@@ -159,7 +159,7 @@ CAUSES = (
         "health-failed",
         said(r"Task failed ELB health checks|is unhealthy in"),
         "The load balancer found the tasks of {service} unwell on port {port}, and ECS stopped them.",
-        "{log}: see whether it listens on 0.0.0.0:{port}, and answers " + "{path} with 200.",
+        "{log}: see whether it listens on 0.0.0.0:{port}, and answers {path} with 200; the check is " + CHECKS + ".",
     ),
     Cause(
         "health-pending",

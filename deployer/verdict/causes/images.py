@@ -57,8 +57,8 @@ CAUSES = (
         "no-route-to-registry",
         both(not_reached, NO_WAY_OUT),
         "The tasks cannot reach the registry: they have no public address, and there is no NAT gateway.",
-        "Set `network.nat: single` in deploy.yaml (about 32 USD a month), or leave it out together with what keeps the "
-        "tasks in private subnets, and run `deployer up`.",
+        "Set `network.nat: single` in deploy.yaml (about 32 USD a month) and run `deployer up`; without it `deployer "
+        "up` gives the tasks public addresses: `deployer plan` shows what was changed by hand.",
         "doubtful",
     ),
     Cause(

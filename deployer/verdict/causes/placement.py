@@ -69,7 +69,8 @@ CAUSES = (
         either(
             told(r"unable to stop or start tasks during a deployment"),
             given(lambda evidence: evidence.facts.count * evidence.facts.maximum_percent // 100
-                  <= -(-evidence.facts.count * evidence.facts.minimum_percent // 100) and not evidence.last),
+                  <= -(-evidence.facts.count * evidence.facts.minimum_percent // 100) and evidence.facts.count > 0
+                and not evidence.last),
         ),
         "The rollout cannot move: with {count} tasks, at least {minimum} % must run and at most {maximum} % may.",
         "Leave room for one more task, or one less: minimum 100 and maximum 200 are the defaults; "

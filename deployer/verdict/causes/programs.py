@@ -60,8 +60,8 @@ CAUSES = (
         r"error while loading shared libraries: (?P<library>[\w.+-]+)|cannot open shared object file|"
         r"version `GLIBC\w* not found",
         "A shared library is missing in the image {image}, or its libc is not the one it was built with{what}.",
-        "Install it in the last stage of the Dockerfile (`RUN apt-get install`, `RUN apk add`), and build and run on the "
-        "same base: a program built on Debian does not run on Alpine.",
+        "Install it in the last stage of the Dockerfile (`RUN apt-get install`, `RUN apk add`), and build and run on "
+        "the same base: a program built on Debian does not run on Alpine.",
         "hopeless",
     ),
     program(
@@ -105,8 +105,8 @@ CAUSES = (
         r"No such file or directory|ENOENT|FileNotFoundError|Failed to find attribute '\w+' in|"
         r"can't open file '(?P<file>[^']+)'|Could not import '?(?P<module>[\w.]+)",
         "{service} misses a file that is not in the image {image}{what}.",
-        "Look at COPY and WORKDIR in the Dockerfile and at .dockerignore; `docker run --rm --entrypoint ls {image} -la` "
-        "shows what is there, and the log below names the file.",
+        "Look at COPY and WORKDIR in the Dockerfile and at .dockerignore; `docker run --rm --entrypoint ls {image} "
+        "-la` shows what is there, and the log below names the file.",
     ),
     program(
         "file-not-permitted",

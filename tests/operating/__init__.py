@@ -1,0 +1,1 @@
+"""logs, run and exec."""
