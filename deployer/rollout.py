@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from deployer.verdict.evidence import Evidence
 
 UNSEEN_SECONDS = 15.0  # DescribeServices may answer with an older state for some seconds
+OLD_SECONDS = 60.0
 LOOK_SECONDS = 10.0  # between two looks at stopped tasks while nothing is said to have failed
 DEAF = 3  # refusals after which an endpoint is taken not to know service deployments
 FIRST_CHECKS = "a network load balancer's first health checks take 2 to 5 minutes on AWS"
@@ -90,7 +91,7 @@ class Rollout:
         asked.seen = time.monotonic()
         target = told.get("targetServiceRevision", {})
         failed = told.get("deploymentCircuitBreaker", {}).get("failureCount", 0)
-        self._despair(aws, asked, failed)
+        self._despair(aws, asked, failed, stoppable=True)
         return self._progress(aws, target.get("runningTaskCount", 0), target.get("pendingTaskCount", 0), failed)
 
     def _by_deployments(self, aws: Aws, service: dict[str, Any], asked: Asked | None) -> str | None:
@@ -109,7 +110,7 @@ class Rollout:
             healthy = _targets(aws, self.target_group)["healthy"] if self.target_group else self.count
             return None if healthy >= self.count else f"{healthy} of {self.count} targets healthy{self._note()}"
         if asked:
-            self._despair(aws, asked, failed)
+            self._despair(aws, asked, failed, stoppable=mine.get("rolloutState") == "IN_PROGRESS")
         said = ecs.last_words(service)
         progress = self._progress(aws, running, mine["pendingCount"], failed)
         return f"{progress}; ECS: {said}" if said else progress
@@ -133,8 +134,10 @@ class Rollout:
     def _note(self) -> str:
         return f" ({FIRST_CHECKS})" if self.kind == "network" else ""
 
-    def _despair(self, aws: Aws, asked: Asked, failed: int) -> None:
-        """Ends the wait, and the deployment, when it cannot become well: looked at after each failure."""
+    def _despair(self, aws: Aws, asked: Asked, failed: int, stoppable: bool) -> None:
+        """Ends the wait, and the deployment, when it cannot become well: looked at after each failure.
+
+        What was complete before (only more tasks are asked for) is no deployment that could be stopped."""
         due = failed > asked.failures or time.monotonic() - asked.looked > LOOK_SECONDS
         if not due:
             return
@@ -145,8 +148,10 @@ class Rollout:
         if isinstance(service, str):
             return
         evidence = self._evidence(aws, service, asked)
-        if hopeless(evidence):
+        if stoppable and hopeless(evidence):
             raise self._judged(evidence, _stop(aws, asked, evidence.serving is not None))
+        if not stoppable and hopeless(replace(evidence, serving=None)):
+            raise self._judged(evidence, "ECS goes on trying.")
 
     def _evidence(self, aws: Aws, service: dict[str, Any], asked: Asked | None) -> Evidence:
         return evidence(aws, service, self.task_definition, asked.since if asked else 0.0)
@@ -176,7 +181,9 @@ def evidence(aws: Aws, service: dict[str, Any], task_definition: str, since: flo
         known, log_group = facts(aws, service, task_definition)
     except Exception:  # they only sharpen the sentence
         known, log_group = Facts(), None
-    return gather(aws, service, task_definition, known, log_group, since)
+    found = gather(aws, service, task_definition, known, log_group, since)
+    new = tuple(task for task in found.tasks if task.stopped_at is None or task.stopped_at >= since)
+    return replace(found, tasks=new)  # what failed before may have been mended since
 
 
 def unfinished(aws: Aws, record: Record, error: DeployerError) -> DeployerError:
@@ -197,7 +204,10 @@ def asked_for(service: dict[str, Any], first: bool) -> None:
     answer; `first`: nothing of it served before."""
     deployment = ecs.primary(service)
     if deployment:
-        since = deployment["createdAt"].timestamp() if "createdAt" in deployment else time.time()
+        now = time.time()
+        since = deployment["createdAt"].timestamp() if "createdAt" in deployment else now
+        if since < now - OLD_SECONDS:  # it was there before: only another number of tasks is asked for
+            since = now - 5
         rollout = service.get("currentServiceDeployment", "")
         ASKED[service["serviceArn"]] = Asked(deployment["id"], rollout, first, since)
 

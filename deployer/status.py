@@ -14,10 +14,13 @@ from deployer.state import Record
 if TYPE_CHECKING:
     from deployer.verdict.verdict import Verdict
 
+EVENTS = 3  # of each service
+
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """One service. `targets`: healthy and total, None without a load balancer; `reasons`: why it is not healthy."""
+    """One service. `targets`: healthy and total, None without a load balancer; `reasons`: why it is not healthy;
+    `since`: when its deployment began, in seconds since the epoch; `events`: (then, ECS's words), newest first."""
 
     name: str
     desired: int
@@ -31,6 +34,8 @@ class ServiceStatus:
     reasons: list[str] = field(default_factory=list)
     strayed: bool = False
     verdict: dict[str, Any] | None = None
+    since: float | None = None
+    events: tuple[tuple[float, str], ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -44,6 +49,7 @@ class ServiceStatus:
             "name": self.name, "desired": self.desired, "running": self.running, "pending": self.pending,
             "rollout": self.rollout, "image": self.image, "task_definition": self.task_definition, "url": self.url,
             "targets": targets, "reasons": self.reasons, "verdict": self.verdict,
+            "since": self.since, "events": [{"at": at, "message": message} for at, message in self.events],
         }  # fmt: skip
 
 
@@ -89,6 +95,8 @@ def _one(
         url=url,
         targets=targets,
         strayed=bool(strayed := _strayed(record, definition)),
+        since=_moment(primary.get("createdAt")),
+        events=tuple((_moment(one.get("createdAt")) or 0.0, str(one["message"])) for one in item["events"][:EVENTS]),
     )
     if status.healthy:
         return status
@@ -111,6 +119,10 @@ def _verdict(aws: Aws, item: dict[str, Any], record: Record) -> Verdict | None:
     wanted = record.inputs.get("task_definition") or item["taskDefinition"]
     found = evidence(aws, item, wanted, 0.0)
     return judge(found) if found.failed or found.rollout else None
+
+
+def _moment(time: Any) -> float | None:
+    return float(time.timestamp()) if hasattr(time, "timestamp") else None
 
 
 def _strayed(record: Record, definition: str) -> str:

@@ -15,6 +15,7 @@ PARTS = {
     "roles and secrets": ("role", "secret", "log-group"),
     "cluster": ("cluster", "task-definition"),
 }
+WORTH = 3.0  # seconds that a run must take for its times to be told
 BESIDE = 0.5  # of its time: how much of a part has to lie within others to be called beside them
 ROW, LEFT, WIDE = 20, 260, 1180  # pixels
 COLOURS = {"create": "#2e7d4f", "update": "#b07a00", "replace": "#8a3ab9", "delete": "#b3363e", "keep": "#7a8194",
@@ -81,7 +82,7 @@ class Timeline:
         times = {part: (spans[0].start, max(one.end for one in spans)) for part, spans in parts.items()}
         said = [self._part(part, times) for part, (start, end) in times.items() if end - start >= 0.5]
         links = [span for span in self.chain() if span.seconds >= 0.3]
-        if not said or not links:
+        if not said or not links or max(end for _, end in times.values()) < WORTH:
             return ""
         chain = " → ".join(f"{span.key} {span.seconds:.0f} s" for span in links[-5:])
         return f"{' · '.join(said)}; the longest chain was {'… → ' if len(links) > 5 else ''}{chain}"

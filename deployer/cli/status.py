@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,9 @@ from deployer.errors import NotDeployedError
 from deployer.settings import Settings
 
 if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.text import Text
+
     from deployer.cli.session import Session
     from deployer.status import ServiceStatus
 
@@ -35,58 +39,115 @@ def status(settings: Settings, watch: bool, check: bool) -> int:
                 f"{config.stack} is not deployed: nothing is recorded in {session.state.path}.",
                 "`deployer up` deploys it; `deployer state rebuild` makes a lost record again.",
             )
+        healthy = _once(session) if not watch else _watch(session)
+        return 5 if check and not healthy else 0
+
+
+def _watch(session: Session) -> bool:
+    """Until Ctrl-C; on a terminal in place, else one after the other."""
+    from rich.live import Live
+
+    from deployer.report import terminal
+
+    console = terminal(session.settings, sys.stdout)
+    if session.settings.json or not console.is_terminal:
+        while _once(session) in (True, False):
+            time.sleep(WATCH_SECONDS)
+    with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            healthy = _once(session, clear=watch and sys.stdout.isatty())
-            if not watch:
-                return 5 if check and not healthy else 0
+            seen = _look(session)
+            live.update(_page(session, seen, console.height), refresh=True)
             time.sleep(WATCH_SECONDS)
 
 
-def _once(session: Session, clear: bool) -> bool:
+@dataclass(frozen=True)
+class Seen:
+    services: list[ServiceStatus]
+    resources: list[dict[str, Any]]
+
+    @property
+    def healthy(self) -> bool:
+        there = all(one["state"] == "present" for one in self.resources)
+        return there and all(one.healthy for one in self.services)
+
+
+def _look(session: Session) -> Seen:
     from deployer import status as reading
 
     session.refresh()
     records = session.state.records
     services = reading.services(session.aws, records, session.outputs(), list(session.config.services))
-    resources = reading.resource_states(records, session.missing)
-    healthy = all(one.healthy for one in services) and all(one["state"] == "present" for one in resources)
-    if clear:
-        click.clear()
+    return Seen(services, reading.resource_states(records, session.missing))
+
+
+def _once(session: Session) -> bool:
+    from deployer.report import terminal
+
+    seen = _look(session)
     if session.settings.json:
         click.echo(json.dumps({
             "stack": session.config.stack, "environment": session.config.environment, "account": session.aws.account,
-            "region": session.aws.region, "healthy": healthy, "services": [one.as_json() for one in services],
-            "resources": resources,
+            "region": session.aws.region, "healthy": seen.healthy,
+            "services": [one.as_json() for one in seen.services], "resources": seen.resources,
         }, indent=1))  # fmt: skip
     else:
-        _text(session, services, resources, healthy)
-    return healthy
+        console = terminal(session.settings, sys.stdout)
+        for line in _lines(session, seen):
+            console.print(line, soft_wrap=True)
+    return seen.healthy
 
 
-def _text(session: Session, services: list[ServiceStatus], resources: list[dict[str, str]], healthy: bool) -> None:
+def _page(session: Session, seen: Seen, height: int) -> Group:
+    from rich.console import Group
     from rich.text import Text
 
-    from deployer.report import plain, terminal
+    clock = Text(time.strftime("%H:%M:%S") + f"  every {WATCH_SECONDS} s, Ctrl-C ends it", style="dim")
+    return Group(*_lines(session, seen)[: height - 2], clock)
 
-    console = terminal(session.settings, sys.stdout)
-    word, style = ("healthy", "green") if healthy else ("not healthy", "red")
-    console.print(
-        Text.assemble((session.config.stack, "bold"), f"  {session.aws.account}  {session.aws.region}  ", (word, style))
-    )
-    width = max((len(one.name) for one in services), default=0)
-    for one in services:
-        mark = ("●", "green") if one.healthy else ("●", "red")
-        targets = f"  targets {one.targets[0]}/{one.targets[1]} healthy" if one.targets else ""
-        tasks = f"{one.running}/{one.desired} running{targets}"
-        shown = f" {one.name:<{width}}  {tasks}  {one.rollout.lower()}  {one.task_definition}"
-        console.print(Text.assemble(mark, shown), soft_wrap=True)
-        if one.url:
-            console.print(Text(f"    {one.url}", style="cyan"), soft_wrap=True)
-        for reason in one.reasons:
-            console.print(Text(f"    {plain(reason)}", style="yellow"), soft_wrap=True)
-    odd = [one for one in resources if one["state"] != "present"]
-    for item in odd:
-        line = Text.assemble((f"{item['state']}  ", "red"), item["key"], (f"  {item['id'] or ''}", "dim"))
-        console.print(line, soft_wrap=True)
-    there = sum(item["state"] != "missing" for item in resources)
-    console.print(Text(f"{there} of {len(resources)} recorded resources are there", style="dim"))
+
+def _lines(session: Session, seen: Seen) -> list[Text]:
+    from rich.text import Text
+
+    word, style = ("healthy", "green") if seen.healthy else ("not healthy", "red")
+    about = f"  {session.aws.account}  {session.aws.region}  "
+    lines = [Text.assemble((session.config.stack, "bold"), about, (word, style))]
+    width = max((len(one.name) for one in seen.services), default=0)
+    for one in seen.services:
+        lines += _service(one, width)
+    odd = [one for one in seen.resources if one["state"] != "present"]
+    lines += [Text.assemble((f"{one['state']}  ", "red"), one["key"], (f"  {one['id'] or ''}", "dim")) for one in odd]
+    there = sum(one["state"] != "missing" for one in seen.resources)
+    return [*lines, Text(f"{there} of {len(seen.resources)} recorded resources are there", style="dim")]
+
+
+def _service(one: ServiceStatus, width: int) -> list[Text]:
+    from rich.text import Text
+
+    from deployer.report import plain
+
+    colour = "green" if one.healthy else "red"
+    targets = f"  targets {one.targets[0]}/{one.targets[1]} healthy" if one.targets else ""
+    pending = f", {one.pending} pending" if one.pending else ""
+    tasks = f"{one.running}/{one.desired} running{pending}{targets}"
+    age = f"  {ago(one.since)}" if one.since else ""
+    head = f" {one.name:<{width}}  {tasks}  {one.rollout.lower()}  {one.task_definition}"
+    lines = [Text.assemble(("●", colour), head, (age, "dim"))]
+    indent = "    "
+    if one.url:
+        lines.append(Text(indent + one.url, style="cyan"))
+    if one.image:
+        lines.append(Text(indent + one.image, style="dim"))
+    lines += [Text(indent + plain(reason), style="yellow") for reason in one.reasons]
+    for at, message in one.events:
+        clock = time.strftime("%H:%M:%S", time.localtime(at))
+        lines.append(Text(f"{indent}{clock} {plain(message)}", style="dim"))
+    return lines
+
+
+def ago(moment: float) -> str:
+    """`3 min ago`; in the largest unit of which there is one."""
+    seconds = max(time.time() - moment, 0)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

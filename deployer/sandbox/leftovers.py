@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from .containers.engine import FAULTS
+from .containers.engine import FAULTS, VPC
 
 if TYPE_CHECKING:
     from .running import Running
@@ -24,12 +24,16 @@ class Leftovers:
             self._images()
 
     def _networks(self) -> None:
-        from moto.ec2.models import ec2_backends
+        for vpc in self.running.gone(_vpcs()):
+            self.running.release(vpc)
 
-        regions = [region for regions in list(ec2_backends.values()) for region in list(regions.values())]
-        there = {vpc for region in regions for vpc in list(region.vpcs)}
-        for vpc in self.running.gone(there):
-            self.running.containers.release(vpc)
+    def of_another_time(self) -> None:
+        """Networks whose VPC was deleted while there was no engine that could have been told."""
+        with contextlib.suppress(*FAULTS):
+            engine = self.running.containers.engine
+            labels = [each["Labels"].get(VPC, "") for each in engine.client.api.networks(filters=engine.filters())]
+            for vpc in set(labels) - _vpcs():
+                self.running.release(vpc)
 
     def _images(self) -> None:
         """References into the registry that lead nowhere now; layers stay for the next build."""
@@ -42,3 +46,10 @@ class Leftovers:
                     if name.startswith(f"{registry.address}/") and self.running.unpullable(name):
                         with contextlib.suppress(*FAULTS):
                             client.api.remove_image(name, noprune=True)
+
+
+def _vpcs() -> set[str]:
+    from moto.ec2.models import ec2_backends
+
+    regions = [region for regions in list(ec2_backends.values()) for region in list(regions.values())]
+    return {vpc for region in regions for vpc in list(region.vpcs)}

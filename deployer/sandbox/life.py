@@ -50,6 +50,9 @@ class Life:
         self.server.prepare(self._load)
         if self.running is None:
             raise SystemExit(1)  # the reason is in the log
+        from .leftovers import Leftovers
+
+        Leftovers(self.running).of_another_time()
 
     def _load(self) -> Any:
         from . import store
@@ -136,8 +139,15 @@ class Life:
             "engine": containers.available(),
             "problem": self.save_problem,
             "load_balancers": [asdict(front) for front in self.running.fronts.table()],
-            "containers": len(containers.engine.containers()) if not containers.available() else 0,
+            "containers": self._containers(),
         }
+
+    def _containers(self) -> int:
+        from .containers.engine import FAULTS
+
+        with contextlib.suppress(*FAULTS):  # the engine may have ended a moment ago
+            return len(self.running.containers.engine.containers())
+        return 0
 
 
 def _kept(file: Path, make: Any) -> str:

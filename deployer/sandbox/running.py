@@ -33,6 +33,7 @@ class Running:
         self.containers, self.fronts, self.registry = containers, fronts, registry
         self._leaving: set[str] = set()
         self._used: dict[str, float] = {}  # networks by their VPC, and when a task was last seen in them
+        self._released: dict[str, float] = {}
 
     def rests(self, service: str | None) -> bool:
         return False
@@ -125,9 +126,20 @@ class Running:
     def tidy(self) -> None:
         """Networks that no task has needed for a while. Not under the lock: Docker takes its time."""
         for vpc, last in list(self._used.items()):
-            if now() - last > IDLE_NETWORK:
+            if now() - last > IDLE_NETWORK and not self.containers.available():
                 self._used.pop(vpc, None)
+                self.release(vpc)
+        for vpc, last in list(self._released.items()):
+            if vpc in self._used:
+                self._released.pop(vpc, None)
+            elif now() - last > IDLE_NETWORK and not self.containers.available():
+                self._released.pop(vpc, None)
                 self.containers.release(vpc)
+
+    def release(self, vpc: str) -> None:
+        """The network goes. Once more a little later: the engine may have been away."""
+        self._released[vpc] = now()
+        self.containers.release(vpc)
 
 
 def spec_of(task: EcsTask) -> TaskSpec:

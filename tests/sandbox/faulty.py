@@ -134,7 +134,8 @@ class Relay:
         self.mend()
 
     def mend(self) -> None:
-        self.path.unlink(missing_ok=True)
+        if self.path.exists():
+            return
         self.server = socket.socket(socket.AF_UNIX)
         self.server.bind(str(self.path))
         self.server.listen(64)

@@ -18,9 +18,10 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
 def test_a_first_deployment_that_crashes_at_once(shared: House, tmp_path: Path) -> None:
     stack = Stack(shared, tmp_path, "crash", web=service(CRASHES))
-    run = stack.up().ended(1)
-    assert "exit code 3" in run.text and "the rollout of crash-web:1 failed" in run.text
-    assert "Essential container in task exited" in run.text and "no database" in run.text
+    stack.up("--no-wait").ended(0)
+    (deployment,) = until(lambda: (told := stack.service()["deployments"])[0]["rolloutState"] == "FAILED" and told, 20)
+    assert deployment["failedTasks"] == 3
+    assert deployment["rolloutStateReason"] == "ECS deployment circuit breaker: tasks failed to start."
     tasks = stack.failed()
     assert [task["stopCode"] for task in tasks] == ["EssentialContainerExited"] * 3
     assert {task["stoppedReason"] for task in tasks} == {"Essential container in task exited"}
@@ -29,12 +30,11 @@ def test_a_first_deployment_that_crashes_at_once(shared: House, tmp_path: Path) 
     asked = [task["createdAt"] for task in tasks]
     waits = [(later - earlier).total_seconds() for earlier, later in pairwise(asked)]
     assert waits[1] - waits[0] > 0.3, f"the second replacement waits longer: {waits}"
-    (deployment,) = stack.service()["deployments"]
-    assert deployment["rolloutState"] == "FAILED" and deployment["failedTasks"] == 3
-    assert deployment["rolloutStateReason"] == "ECS deployment circuit breaker: tasks failed to start."
     assert any("deployment failed: tasks failed to start." in event for event in stack.events())
-    status = stack.status
-    assert "not healthy" in status.out and "exit code 3" in status.out
+    run = stack.up().ended(1)
+    assert "exit code 3" in run.text and "the rollout of crash-web:1 failed" in run.text
+    assert "Essential container in task exited" in run.text and "no database" in run.text
+    assert "not healthy" in stack.status.out and "exit code 3" in stack.status.out
     stack.write(web=service())
     assert get(url_of(stack.up().ended(0))) == (200, "one")
     assert stack.status.ended(0).out.splitlines()[0].endswith("  healthy")
@@ -110,7 +110,8 @@ def test_health_checks_that_fail(shared: House, tmp_path: Path) -> None:
         assert task["stoppedReason"].startswith("Task failed ELB health checks in (target-group arn:aws:elastic")
         assert task["stopCode"] == "ServiceSchedulerInitiated"
         told = [event for event in stack.events(name) if "is unhealthy in (target-group" in event]
-        assert len(told) == 3 and all(event.endswith(f"due to (reason Health checks failed{reason}).") for event in told), told
+        assert len(told) == 3, told
+        assert all(event.endswith(f"due to (reason Health checks failed{reason}).") for event in told), told
     stack.down()
     status = waits.status
     assert "1/1 running" in status.out and "targets 0/1 healthy" in status.out
