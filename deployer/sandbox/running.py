@@ -18,7 +18,7 @@ from .fronts import Fronts
 from .registry import Registry
 
 log = logging.getLogger("deployer.sandbox")
-STEADY = 1.0  # seconds that a task without any check must run to count as well
+STEADY = 3.0  # seconds that a task without any check must run to count as well
 SILENT = 0.3  # seconds after which no front sends a deregistered target anything more
 LAYER4_DRAIN = 2.0  # seconds that open connections through a network load balancer are given; on AWS the whole delay
 DEFAULT_GRACE, SHORT_GRACE = (60.0, 300.0), 20.0  # of an application and a network load balancer; instead of them

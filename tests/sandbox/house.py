@@ -37,10 +37,13 @@ class House:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return path(kept | {"DEPLOYER_SANDBOX": str(self.folder), **self.own})
 
-    def deployer(self, *args: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> Run:
+    def deployer(
+        self, *args: str, cwd: Path | None = None, env: dict[str, str] | None = None, quotes: bool = False
+    ) -> Run:
+        """`quotes`: a traceback may be in what it shows of an app's log."""
         done = subprocess.run([*COMMAND, *args], cwd=cwd or self.folder.parent, env=self.env | (env or {}),
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT)  # fmt: skip
-        return Run(args, done.returncode, done.stdout, done.stderr)
+        return Run((*args, "--verbose") if quotes else args, done.returncode, done.stdout, done.stderr)
 
     @property
     def address(self) -> process.Address:

@@ -1,0 +1,153 @@
+"""One stack whose services fail each in its own way, in real containers: every one gets its sentence, and soon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from tests.whole.project import Run
+
+from .engine import saved_image
+from .house import House, get, project, until, url_of, write
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+
+HEAD = """
+name: broken
+secrets:
+  nowhere: {arn: "arn:aws:secretsmanager:us-east-1:000000000000:secret:nowhere-AbCdEf"}
+services:
+"""
+SERVE = (
+    "import http.server as h\\n"
+    "class H(h.BaseHTTPRequestHandler):\\n"
+    "  def do_GET(self):\\n"
+    "    self.send_response(%s); self.send_header('Location', '/other'); self.end_headers()\\n"
+    "print('Running on http://%s:8080', flush=True)\\n"
+    "h.HTTPServer(('%s', 8080), H).serve_forever()"
+)
+
+
+def serves(code: int, address: str = "0.0.0.0") -> str:
+    """A web server that gives this answer, with an application load balancer in front."""
+    text = SERVE % (code, address, address)
+    return f'{{command: [python3, -c, "{text}"], port: 8080, load_balancer: {{scheme: public, health: {{path: /, ' \
+        "interval: 5, unhealthy: 2}, grace: 0}}"  # fmt: skip
+
+
+def runs(shell: str, more: str = "") -> str:
+    return f'{{command: [sh, -c, "{shell}"]{more}}}'
+
+
+CAUSES = {  # of a service, by the name of its cause
+    "exit-0": runs("echo all done"),
+    "exit-code": runs("echo broken; sleep 0.2; exit 3"),
+    "exit-127": runs("no-such-program --serve"),
+    "exit-139": runs("exec python3 -c 'import ctypes; ctypes.string_at(0)'"),
+    "exit-137": runs("sleep 0.2; exit 137"),
+    "out-of-memory": runs("exec python3 -c 'x = bytes(range(256)) * (3 << 20)'"),
+    "command-not-found": "{command: [no-such-program]}",
+    "module-missing": runs("exec python3 -c 'import nowhere_to_be_found'"),
+    "image-not-found": '{image: "REGISTRY/none:1"}',
+    "image-architecture": '{image: "FOREIGN"}',
+    "secret-not-found": "{command: [sleep, '60'], secrets: {TOKEN: nowhere}}",
+    "health-error": serves(500),
+    "health-path-404": serves(404),
+    "listens-locally": serves(200, "127.0.0.1"),
+    "nobody-listens": "{command: [sleep, '600'], port: 8080, load_balancer: {scheme: public, health: {path: /, "
+                      "interval: 5, unhealthy: 2}, grace: 0}}",
+}  # fmt: skip
+
+
+@dataclass
+class Failed:
+    run: Run
+    seconds: float
+    status: Run
+
+    @property
+    def verdicts(self) -> dict[str, Any]:
+        return dict(self.run.summary["verdicts"])
+
+
+def named(cause: str) -> str:
+    return cause.replace("-", "")
+
+
+@pytest.fixture(scope="module")
+def failed(shared: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
+    folder = tmp_path_factory.mktemp("v")
+    foreign = "deployer-test-foreign:1"
+    docker.from_env().images.load(saved_image(foreign, "arm64"))
+    shared.deployer("sandbox", "up").ended(0)
+    registry, lines = shared.status["registry"], []
+    for cause, text in CAUSES.items():
+        body = text.replace("FOREIGN", foreign).replace("REGISTRY", registry)
+        image = "" if "image:" in body else "image: 'python:3.12-slim', "
+        lines.append(f"  {named(cause)}: {{{image}{body[1:]}\n")
+    (folder / "deploy.yaml").write_text(HEAD + "".join(lines))
+    began = time.monotonic()
+    run = shared.deployer("up", "--sandbox", "-y", "--json", "--timeout", "150s", cwd=folder, quotes=True)
+    seconds = time.monotonic() - began
+    yield Failed(run, seconds, shared.deployer("status", "--sandbox", "--json", cwd=folder, quotes=True))
+    shared.deployer("down", "--sandbox", "-y", cwd=folder)
+    docker.from_env().images.remove(foreign, force=True)
+
+
+def test_the_deployment_ends_by_itself_and_in_time(failed: Failed) -> None:
+    failed.run.ended(1)
+    assert failed.seconds < 150
+    assert failed.run.summary["failed"] == len(CAUSES)
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_each_failure_gets_its_cause(failed: Failed, cause: str) -> None:
+    verdict = failed.verdicts[named(cause)]
+    assert verdict["cause"] == cause, verdict
+    assert verdict["serving"] is None and verdict["sentence"] and verdict["advice"]
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_status_says_the_same_afterwards(failed: Failed, cause: str) -> None:
+    services = {one["name"]: one for one in failed.status.json["services"]}
+    found = services[named(cause)]
+    assert found["verdict"] is None or found["verdict"]["cause"] == cause
+    assert found["reasons"]
+
+
+def test_the_log_is_part_of_the_evidence(failed: Failed) -> None:
+    assert "broken" in failed.verdicts[named("exit-code")]["evidence"]["log"]
+    assert any("nowhere_to_be_found" in line for line in failed.verdicts[named("module-missing")]["evidence"]["log"])
+
+
+def test_a_broken_image_on_a_running_service_never_stops_the_old_page(shared: House, tmp_path: Path) -> None:
+    app = project(tmp_path / "app", "steady")
+    url = url_of(shared.deployer("up", "--sandbox", "-y", cwd=app).ended(0))
+    good = (app / "server.py").read_text()
+    (app / "server.py").write_text("import sys; print('no good'); sys.exit(1)\n")
+    began, answers = time.monotonic(), []
+    from threading import Event, Thread
+
+    over = Event()
+    watcher = Thread(target=lambda: [answers.append(get(url)) or time.sleep(0.1) for _ in iter(over.is_set, True)])
+    watcher.start()
+    run = shared.deployer("up", "--sandbox", "-y", cwd=app)
+    over.set()
+    watcher.join()
+    assert time.monotonic() - began < 60
+    run.ended(1)
+    assert "steady-web:2 failed; steady-web:1" in run.text and "no good" in run.text
+    assert answers and {code for code, _ in answers} == {200}
+    status = shared.deployer("status", "--sandbox", cwd=app).ended(0)
+    assert "steady-web:1" in status.out and "exit code 1" in status.out
+    (app / "server.py").write_text(good)
+    write(app, "two")
+    shared.deployer("up", "--sandbox", "-y", cwd=app).ended(0)
+    until(lambda: get(url) == (200, "two"), 10)
+    shared.deployer("down", "--sandbox", "-y", cwd=app).ended(0)
