@@ -166,7 +166,7 @@ class Apply:
         self.outcome.counts["unchanged"] += 1
 
     def _renew(self, resource: Resource, step: Step) -> Wait | None:
-        if step.record is not None:
+        if step.record is not None and not resource.deed:
             old = step.record.but(key=self._former_key(step.key))
             self.state.rename(step.record, old.key)
         if resource.delete_first:  # also what an interrupted run has set aside
@@ -220,7 +220,8 @@ class Apply:
             try:
                 awaited: str | None = self._call(resource, lambda: resource.pending(self.aws, id))
             except RolloutError:
-                self.state.put(record.but(status="unfinished"))
+                failed = {"id": None, "status": "creating"} if resource.deed else {"status": "unfinished"}
+                self.state.put(record.but(**failed))
                 raise
             if awaited is None:
                 self._ready(record)

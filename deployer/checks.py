@@ -71,6 +71,8 @@ def errors(config: Config, shown: Shown) -> Iterator[Finding]:
         yield from ports(where, service, shown)
         yield from variables(where, service, config, shown)
         yield from references(where, service, config)
+        if service.release is not None and not any(word.parts for word in service.release):
+            yield Finding((*where, "release"), "is empty; name a command, or leave it out")
 
 
 def stack_name(config: Config) -> Iterator[Finding]:
@@ -204,7 +206,8 @@ def variables(where: Where, service: Service, config: Config, shown: Shown) -> I
 def texts(where: Where, service: Service) -> Iterator[tuple[Where, Text]]:
     for variable, text in service.environment.items():
         yield (*where, "environment", variable), text
-    for key, words in (("command", service.command), ("entrypoint", service.entrypoint)):
+    lists = ("command", service.command), ("entrypoint", service.entrypoint), ("release", service.release)
+    for key, words in lists:
         for index, word in enumerate(words or ()):
             yield (*where, key, index), word
 

@@ -170,12 +170,16 @@ class Console:
         return next((error.exit_code for error in outcome.failures.values()), 0)
 
     def _rolling(self) -> str:
-        """ECS goes on with a rollout that nobody watches any more."""
+        """ECS goes on with what nobody watches any more."""
         with self._lock:
-            going = sorted(key.partition(".")[2] for key in self._running if key.startswith("service."))
+            going, released = (sorted(key.partition(".")[2] for key in self._running if key.startswith(kind))
+                               for kind in ("service.", "release."))  # fmt: skip
+        said = ""
+        if released:
+            said = f"\nThe release command of {', '.join(released)} goes on: the next `deployer up` waits for it."
         if not going:
-            return ""
-        return f"\nECS goes on rolling out {', '.join(going)}: `deployer status --watch` shows it, " \
+            return said
+        return f"{said}\nECS goes on rolling out {', '.join(going)}: `deployer status --watch` shows it, " \
             f"`deployer rollback {going[0]}` stops it."
 
     def _closing(

@@ -13,7 +13,7 @@ from deployer.errors import Problem
 from deployer.text import Reference, expand
 from deployer.tree import Node, Scalar, Where, dotted, parse, plain
 
-REFERRING = ("environment", "command", "entrypoint")
+REFERRING = ("environment", "command", "entrypoint", "release")
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def interpolated(document: Document, node: Node, where: Where, environ: Mapping[
         if refers and key not in REFERRING:
             if get_close_matches(key, REFERRING, 1):  # a misspelt key is said to be that
                 return node
-            raise ValueError("references to services are possible only in environment, command and entrypoint")
+            raise ValueError("references to services are possible only in environment, command, entrypoint and release")
     except ValueError as error:
         fault(document, where, node.line, str(error))
         return node

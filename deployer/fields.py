@@ -15,6 +15,7 @@ from deployer.text import Text, words
 from deployer.tree import Scalar
 
 INTERPOLATED = {"type": "string", "pattern": r"\$\{.+\}"}
+PORTS = {"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": ["integer", "string"]}}]}
 TEXT = {"type": ["string", "number", "boolean"]}
 
 
@@ -184,6 +185,14 @@ def as_text(given: Any) -> Text:
 
 def as_words(given: Any) -> Any:
     return words(as_text(given).parts) if isinstance(given, str) else given
+
+
+def as_egress(given: Any) -> Any:
+    if given == "all":
+        return "all"
+    if not isinstance(given, list | tuple):
+        raise ValueError(f"must be a list of TCP ports, or all{shown(given)}")
+    return tuple(Number(1, 65535).check(port) for port in given)
 
 
 def as_pairs(given: Any) -> Any:

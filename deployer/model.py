@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from deployer.fields import (
+    PORTS,
     TEXT,
     Choice,
     Flag,
@@ -16,6 +17,7 @@ from deployer.fields import (
     Number,
     Pattern,
     Short,
+    as_egress,
     as_list,
     as_pairs,
     as_text,
@@ -74,15 +76,6 @@ def as_secret(given: Any) -> SecretRef:
     return SecretRef(found[1], found[3])
 
 
-def as_egress(given: Any) -> Any:
-    if given == "all":
-        return "all"
-    if not isinstance(given, list | tuple):
-        raise ValueError(f"must be a list of TCP ports, or all{shown(given)}")
-    return tuple(Number(1, 65535).check(port) for port in given)
-
-
-PORTS = {"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": ["integer", "string"]}}]}
 SecretName = Annotated[SecretRef, Made(as_secret, {"type": "string"})]
 Egress = Annotated[tuple[int, ...] | Literal["all"], Made(as_egress, PORTS)]
 
@@ -219,6 +212,8 @@ class Service(Model):
     """Replaces the image's CMD; a text is split into words as Compose does."""
     entrypoint: Phrases | None = None
     """Replaces the image's ENTRYPOINT."""
+    release: Phrases | None = None
+    """Run once in place of the command, on the new image, before each rollout; if it fails, nothing is rolled out."""
     port: Port | None = None
     """What the container listens on."""
     load_balancer: LoadBalancer | None = None

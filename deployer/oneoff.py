@@ -21,7 +21,6 @@ from deployer.ecs import describe_services, primary
 from deployer.errors import AwsError, DeployerError, Interrupted, NotDeployedError, UsageError
 from deployer.patience import Patience
 from deployer.resource import Progress, Retry
-from deployer.resources.cluster import LINKED_ROLE
 
 STARTED_BY = "deployer"
 LOOK = 1.0  # seconds between two looks at the task and its log
@@ -29,8 +28,14 @@ QUIET, MOST = 4.0, 20.0  # seconds: the log is complete when it was quiet for so
 UNSEEN = 60.0  # seconds for which DescribeTasks may not know a new task yet
 LONGEST = 8192  # characters of `overrides`
 CAPACITY = 300.0  # seconds
+SETTLE = 20.0  # seconds for which a lost answer is asked for again after the user has stopped
 BEFORE_MS = 60_000  # so far before its making nothing of a task's log can lie
-RETRY = (LINKED_ROLE, Retry("ClientException", "apacity is unavailable", CAPACITY))
+UNPLACED = "ECS could not place it: "
+# The types of `resources` import this module, so their LINKED_ROLE is written down again.
+RETRY = (
+    Retry("InvalidParameterException", "service linked role", 240),
+    Retry("ClientException", "apacity is unavailable", CAPACITY),
+)
 
 
 @dataclass(frozen=True)
@@ -90,20 +95,15 @@ def start(
     Raises UsageError: the command is too long; AwsError: AWS refused; Interrupted: `patience` was stopped while
     nothing was started.
     """
-    overrides = {"containerOverrides": [{"name": launch.name, "command": command}]} if command else {}
-    if len(json.dumps(overrides)) > LONGEST:
-        raise UsageError(f"The command is too long: ECS takes {LONGEST} characters.", "Put it into the image.")
     began, doing = time.monotonic(), f"Running a task of {launch.name}"
     ecs = door.client(aws.session, "ecs", aws.region, 1, 4)
     while True:
-        answer = _ask(ecs, _request(aws, launch, overrides), patience, progress, doing)
-        if answer.get("tasks"):
-            return str(answer["tasks"][0]["taskArn"])
-        failure = (answer.get("failures") or [{}])[0]
-        reason = " ".join(filter(None, (failure.get("reason"), failure.get("detail")))) or "no reason given"
-        if not _passing(reason) or patience.over or time.monotonic() - began > CAPACITY:
-            raise AwsError(f"{doing}: ECS could not place it: {reason.rstrip('.')}.", _advice(reason), reason, reason)
-        progress(reason)
+        try:
+            return started(_ask(ecs, request(aws, launch, command), patience, progress, doing), doing)
+        except AwsError as error:
+            if not _passing(error.code) or patience.over or time.monotonic() - began > CAPACITY:
+                raise
+            progress(error.code)
         patience.sleep(min(5.0, 1.0 + (time.monotonic() - began) / 4))
 
 
@@ -123,18 +123,34 @@ def _ask(ecs: Any, asked: dict[str, Any], patience: Patience, progress: Progress
         except Interrupted:
             if not lost:
                 raise
-            answer = ecs.run_task(**asked)
+            answer = Patience(time.monotonic() + SETTLE).attempt(lambda: ecs.run_task(**asked))
     except Exception as error:
         if isinstance(error, Interrupted) or door.fault(error) != "lost":
             raise door.explain(error, doing) from error
         said = f"{doing}: no answer from AWS ({door.said(error).rstrip('.')}), so it may run or not."
-        raise AwsError(said, f"`aws ecs list-tasks --started-by {STARTED_BY}` tells.") from error
+        ours = f"--cluster {asked['cluster'].rpartition('/')[2]} --started-by {STARTED_BY}"
+        raise AwsError(said, f"`aws ecs list-tasks {ours}` tells.") from error
     return answer
 
 
-def _request(aws: Aws, launch: Launch, overrides: dict[str, Any]) -> dict[str, Any]:
-    """With a token by which ECS knows a repeated request. Nothing was started when it names failures: then a new one,
-    since ECS may answer a known token with its former answer."""
+def started(answer: dict[str, Any], doing: str) -> str:
+    """The ARN of the task that RunTask tells of. Raises AwsError when it names a failure: then nothing was started."""
+    if answer.get("tasks"):
+        return str(answer["tasks"][0]["taskArn"])
+    failure = (answer.get("failures") or [{}])[0]
+    reason = " ".join(filter(None, (failure.get("reason"), failure.get("detail")))) or "no reason given"
+    raise AwsError(f"{doing}: {UNPLACED}{reason.rstrip('.')}.", _advice(reason), reason, reason)
+
+
+def request(aws: Aws, launch: Launch, command: list[str]) -> dict[str, Any]:
+    """What to ask of RunTask, with a token by which ECS knows a repeated request. Nothing was started when it names
+    failures: then a new one, since ECS may answer a known token with its former answer.
+
+    Raises UsageError: the command is too long.
+    """
+    overrides = {"containerOverrides": [{"name": launch.name, "command": command}]} if command else {}
+    if len(json.dumps(overrides)) > LONGEST:
+        raise UsageError(f"The command is too long: ECS takes {LONGEST} characters.", "Put it into the image.")
     tags = aws.tags(f"task.{launch.name}", "")
     del tags["deployer:inputs"]
     return {

@@ -77,7 +77,8 @@ def allow(actions: list[str], resources: Any) -> dict[str, Any]:
 
 def referred(service: Service) -> list[str]:
     """The services to which this one refers, in the order of its text."""
-    texts = [*service.environment.values(), *(service.command or ()), *(service.entrypoint or ())]
+    texts = [*service.environment.values(), *(service.command or ()), *(service.entrypoint or ()),
+             *(service.release or ())]  # fmt: skip
     return list(dict.fromkeys(part.service for text in texts for part in text.parts if isinstance(part, Reference)))
 
 

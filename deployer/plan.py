@@ -77,8 +77,11 @@ class Plan:
 
     @property
     def forward(self) -> list[Step]:
-        """Services that were taken back to a former revision: nothing but this run would bring the newer one again."""
-        kept = {step.key for step in self.steps if step.action is Action.KEEP}
+        """Services that were taken back to a former revision: nothing but this run would bring the newer one again.
+        Not those that a release command has held up."""
+        kept = {step.key for step in self.steps if step.action is Action.KEEP and not step.waits}
+        kept -= {f"task-definition.{step.key.partition('.')[2]}" for step in self.steps
+                 if step.type.deed and step.key not in kept}  # fmt: skip
         return [step for step in self.steps if _taken_back(step, kept)]
 
     @property
@@ -140,6 +143,7 @@ def decide(resource: Resource, record: Record | None, lookup: Any, missing: bool
     if fixed:
         action = Action.UPDATE if resource.revisions else Action.REPLACE
         kind = "new revision" if resource.revisions else "cannot change in place"
+        kind = "runs again" if resource.deed else kind
         reason = f"{', '.join(fixed)}: {kind}"
     elif changes:
         action, reason = Action.UPDATE, f"{', '.join(change.field for change in changes)} changed"

@@ -60,7 +60,7 @@ def _record(aws: Aws, state: State, resource: Resource, found: list[Found]) -> N
     known = not any(isinstance(value, Unknown) for value in _flat(concrete.inputs))  # else what it stands on is gone
     try:
         matching = [one for one in found if known and one.fingerprint == concrete.fingerprint]
-        id = (matching or found)[-1].id if found else (concrete.find(aws) if known else None)
+        id = (matching or found)[-1].id if found else (concrete.refound(aws) if known else None)
         if id is None:
             return
         outputs = type(resource).read(aws, [id])[id]

@@ -65,7 +65,8 @@ def plan_lines(console: Terminal, stack: str, plan: Plan) -> None:
 def _line(step: Step) -> Text:
     sign, style = STYLES[step.action]
     reason = "" if step.reason in ("not there yet", "no longer wanted") else f"  ({step.reason})"
-    return Text.assemble((f"{sign} ", style), step.key, (reason, "dim"))
+    told = f"  {plain(step.resource.told)}" if step.resource and step.resource.told else ""
+    return Text.assemble((f"{sign} ", style), step.key, told, (reason, "dim"))
 
 
 def _change(change: Change) -> Text:

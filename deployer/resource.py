@@ -132,6 +132,7 @@ class Resource:
     holds_dependents: ClassVar[bool] = True  # others wait until it is usable, not just made
     revisions: ClassVar[int] = 0  # a change makes a new revision; so many former ones are kept
     own_object: ClassVar[bool] = True  # else its removal changes nothing in the account
+    deed: ClassVar[bool] = False  # something that is done: what has failed is not there, and is done again
 
     name: str
     depends_on: tuple[str, ...] = ()
@@ -148,6 +149,11 @@ class Resource:
     @property
     def inputs(self) -> dict[str, Any]:
         return {field: getattr(self, field) for field in self.fields()}
+
+    @property
+    def told(self) -> str:
+        """What a plan says beside the key."""
+        return ""
 
     @classmethod
     def fields(cls) -> list[str]:
@@ -230,6 +236,10 @@ class Resource:
         """The id of this very object: after an interrupted create, a lost answer, or a lost state."""
         same = (one for one in self.scan(aws) if (one.key, one.fingerprint) == (self.key, self.fingerprint))
         return next((one.id for one in same), None)  # what it replaces carries the same key
+
+    def refound(self, aws: Aws) -> str | None:
+        """As `find`, after a lost state."""
+        return self.find(aws)
 
     def tag(self, aws: Aws, id: str) -> None:
         """Renews the object's tags after an update; nothing where AWS has no tags."""

@@ -17,6 +17,7 @@ from deployer.resources.built_image import BuiltImage
 from deployer.resources.iam_role import IamRole
 from deployer.resources.log_group import LogGroup, own
 from deployer.resources.public_image import PublicImage
+from deployer.resources.release import Release
 from deployer.resources.repository import Repository
 from deployer.resources.security_group import SecurityGroup
 from deployer.resources.security_group_rules import SecurityGroupRules
@@ -51,6 +52,7 @@ def workload(member: Member, recorded: Mapping[str, Record]) -> list[Resource]:
         execution,
         task,
         definition,
+        *_release(member, definition, group),
         _service(member, definition, group),
     ]
 
@@ -205,6 +207,7 @@ def _service(member: Member, definition: TaskDefinition, group: SecurityGroup) -
     lb, name = member.service.load_balancer, member.name
     # CreateService is refused while no listener forwards to the target group.
     front = (f"listener.{listener_name(name, lb.port)}", f"rules.{name}_lb") if lb else ()
+    released = (f"release.{name}",) if member.service.release else ()
     return Service(
         name=name,
         cluster=to("cluster.main"),
@@ -218,8 +221,25 @@ def _service(member: Member, definition: TaskDefinition, group: SecurityGroup) -
         kind=lb.type if lb else None,
         grace=lb.grace if lb else None,
         exec=member.service.exec,
-        depends_on=(*front, f"rules.{name}", *_ways_out(member)),
+        depends_on=(*front, *released, f"rules.{name}", *_ways_out(member)),
     )
+
+
+def _release(member: Member, definition: TaskDefinition, group: SecurityGroup) -> list[Release]:
+    """It stands between the new revision and the service, in the same network."""
+    command = _texts(member, member.service.release)
+    release = Release(
+        name=member.name,
+        cluster=to("cluster.main"),
+        task_definition=definition.ref(),
+        command=command,
+        subnets=member.subnets(),
+        groups=[group.ref()],
+        public_ip=member.config.network.nat == "none",
+        after=[to(f"service.{name}") for name in member.refers_to],
+        depends_on=(f"rules.{member.name}", *_ways_out(member)),
+    )
+    return [release] if command else []
 
 
 def _ways_out(member: Member) -> list[str]:

@@ -219,7 +219,7 @@ def test_a_reference_is_a_part_of_its_text() -> None:
                                   "build: {args: {A: '${services.db.url}'}}"])  # fmt: skip
 def test_references_are_refused_where_aws_cannot_fill_them_in(tmp_path: Path, line: str) -> None:
     text = f"name: voting\nservices:\n  web:\n    {line}\n"
-    said = "references to services are possible only in environment, command and entrypoint"
+    said = "references to services are possible only in environment, command, entrypoint and release"
     assert any(problem.startswith("4: services.web.") and said in problem for problem in errors(tmp_path, text))
 
 

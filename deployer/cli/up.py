@@ -118,7 +118,7 @@ def _plan(session: Session, images: dict[str, str], build: bool, delete_data: bo
     if session.idle:  # nothing can be built
         services = session.config.services.items()
         images = {name: f"{name}:{NOT_BUILT}" for name, service in services if service.build} | images
-    wanted = session.wanted(images, build)
+    wanted = [one for one in session.wanted(images, build) if not (session.idle and one.deed)]
     return planning.make(wanted, session.state.records, missing=session.missing, delete_data=delete_data)
 
 
@@ -166,12 +166,14 @@ def _carry_out(
 
 
 def _explain(session: Session, outcome: Outcome) -> None:
-    """Services whose time was up get their verdict, too."""
+    """Services whose time was up get their verdict, too, and of what goes on it is said."""
     from deployer.errors import RolloutError
     from deployer.rollout import unfinished
 
     for key, error in outcome.failures.items():
         record = session.state.get(key)
+        if record and record.type == "release" and record.status == "made":
+            error.message += " Its command goes on running; the next `deployer up` waits for it."
         if record and record.type == "service" and record.id and not isinstance(error, RolloutError | AwsError):
             outcome.failures[key] = unfinished(session.aws, record, error)
 

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer import oneoff, tasks
-from deployer.aws import Aws, ignoring
+from deployer.aws import Aws, ignoring, tag_list
 from deployer.ecs import describe_services, primary, revision, settled
 from deployer.errors import DeployerError, RolloutError
 from deployer.resource import Join, Made, Outputs, Resource, Retry, digest
 from deployer.verdict.outside import line
 
 GONE = "ClusterNotFoundException"
-NOT_STEADY = "is not steady yet"
+NOT_STEADY, STILL_RUNS = "is not steady yet", "still runs"
 STARTS = 3  # tasks until a command that could not even be started has failed
 LONGEST = 60  # characters of the command that are shown while it runs
 
-TOKENS: dict[str, str] = {}  # by mark: of the RunTask whose answer is still awaited
+TOKENS: dict[str, str] = {}  # by fingerprint: of the RunTask whose answer is still awaited
 SEEN: dict[str, float] = {}  # by task: when it was asked for first
 AGAIN: dict[str, list[str]] = {}  # by id: the tasks that took its place, since it could not be started
 
@@ -33,15 +33,16 @@ class Release(Resource):
     """`after`: ARNs of services that it may talk to, which have to be steady first; `name`: the service's."""
 
     type = "release"
-    revisions = 1  # a former run is forgotten without a question
+    revisions = 1  # a change is another run, without a question
     own_object = False
     deed = True
-    look_first = True  # the same command never runs twice at a time
+    look_first = True  # it never runs twice at a time
     replace_on = frozenset({"cluster", "task_definition", "command", "subnets", "groups", "public_ip", "after"})
     retry_on = (
         *oneoff.RETRY,
         Retry("", NOT_STEADY, 3600),
-        Retry("", "apacity is unavailable", oneoff.CAPACITY),
+        Retry("", STILL_RUNS, 3600),
+        Retry("", oneoff.UNPLACED + "Capacity", oneoff.CAPACITY),
         Retry("", oneoff.UNPLACED + "RESOURCE", oneoff.CAPACITY),
     )
 
@@ -64,28 +65,46 @@ class Release(Resource):
                              None)  # fmt: skip
 
     def mark(self, aws: Aws) -> str:
-        """By which its tasks are found: `startedBy`."""
-        return f"deployer/release/{digest([aws.stack_id, self.name, self.task_definition, self.command], 16)}"
+        """By which the service's release commands are found: `startedBy`."""
+        return f"deployer/release/{digest([aws.stack_id, self.name], 16)}"
 
     def create(self, aws: Aws) -> Made:
         self._wait_for_others(aws)
-        mark = self.mark(aws)
-        answer = self._run(aws, TOKENS.setdefault(mark, secrets.token_hex(16)))
-        del TOKENS[mark]
+        answer = self._run(aws, TOKENS.setdefault(self.fingerprint, secrets.token_hex(16)))
+        del TOKENS[self.fingerprint]
         return Made(oneoff.started(answer, self.key), {})
 
     def _run(self, aws: Aws, token: str) -> dict[str, Any]:
         asked = oneoff.request(aws, self.launch, self.command)
         tags = aws.tags(self.key, self.fingerprint)
-        asked |= {"clientToken": token, "startedBy": self.mark(aws), "tags": oneoff.tag_list(tags, "key", "value")}
+        asked |= {"clientToken": token, "startedBy": self.mark(aws), "tags": tag_list(tags, "key", "value")}
         answer: dict[str, Any] = aws.ecs.run_task(**asked)
         return answer
 
     def _wait_for_others(self, aws: Aws) -> None:
-        """A command of a first deployment would find nobody. What ECS has given up is not waited for."""
+        """On a first deployment the command would find nobody (what ECS has given up is not waited for); two at a time
+        would be in each other's way."""
         for service in describe_services(aws, self.after):
             if primary(service).get("rolloutState") != "FAILED" and not settled(service):
-                raise DeployerError(f"{self.key}: {service['serviceName']} {NOT_STEADY}.")
+                raise DeployerError(f"The service {service['serviceName']} {NOT_STEADY}, and {self.key} waits for it.")
+        for task in self._running(aws):
+            if not self._same(task):
+                former = f"{revision(task['taskDefinitionArn'])} {STILL_RUNS}"
+                raise DeployerError(f"A release command of {former}, and {self.key} waits for it.",
+                                    f"Stop the task {tasks.task_id(task['taskArn'])} if it hangs.")  # fmt: skip
+
+    def _running(self, aws: Aws) -> list[dict[str, Any]]:
+        """The service's release commands that run."""
+        with ignoring(GONE):
+            arns = aws.ecs.list_tasks(cluster=self.cluster, startedBy=self.mark(aws))["taskArns"]
+            return tasks.described(aws, self.cluster, arns)
+        return []
+
+    def _same(self, task: dict[str, Any]) -> bool:
+        overrides = task.get("overrides", {}).get("containerOverrides", [])
+        return task["taskDefinitionArn"] == self.task_definition and any(
+            (one["name"], one.get("command")) == (self.name, self.command) for one in overrides
+        )
 
     def update(self, aws: Aws, id: str, old: Release) -> None:
         """Nothing: a change is another run, and of an unfinished one the end is awaited."""
@@ -133,12 +152,10 @@ class Release(Resource):
 
     def find(self, aws: Aws) -> str | None:
         """Its task, if it still runs."""
-        with ignoring(GONE):
-            arns: list[str] = aws.ecs.list_tasks(cluster=self.cluster, startedBy=self.mark(aws))["taskArns"]
-            if arns:
-                TOKENS.pop(self.mark(aws), None)
-            return next(iter(arns), None)
-        return None
+        arns = [task["taskArn"] for task in self._running(aws) if self._same(task)]
+        if arns:
+            TOKENS.pop(self.fingerprint, None)
+        return next(iter(arns), None)
 
     def refound(self, aws: Aws) -> str | None:
         """After a lost state: where the service runs this revision, its command has run before; the id names that."""
@@ -150,8 +167,8 @@ class Release(Resource):
 
     def delete(self, aws: Aws, id: str) -> None:
         """One that runs is stopped."""
-        while arn := self.find(aws):
-            oneoff.stop(aws, self.launch, arn, "The release command is no longer wanted")
+        for task in self._running(aws):
+            oneoff.stop(aws, self.launch, task["taskArn"], "The release command is no longer wanted")
 
     def leaving(self, aws: Aws, id: str) -> str | None:
         arn = [id, *AGAIN.get(id, [])][-1]

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import signal
 import sys
 import tempfile
@@ -95,6 +96,8 @@ def sweep(folder: Path, wipe: bool) -> None:
         containers.clean()
         if wipe:
             containers.forget_image()
+    if wipe:
+        shutil.rmtree(sockets_of(owner), ignore_errors=True)
 
 
 def run(folder: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from .control.tempo import LOCK, TEMPO
 from .endpoint import serve
+from .quick import starting
 from .registry import NoRegistryError, Registry, Served
 from .server import Sandbox
 
@@ -33,6 +34,7 @@ class Life:
         self.registry = Registry(folder / "registry", self._contained)
         self.registry_problem = self.save_problem = ""
         self._saved = self._tidied = self._tried = 0.0
+        self._registry_tried = threading.Event()
         self._http: Any = None
         self.running: Any = None
 
@@ -46,8 +48,14 @@ class Life:
         return f"http://127.0.0.1:{self._http.port}"
 
     def begin(self) -> None:
-        self._start_registry()
-        self.server.prepare(self._load)
+        with starting():
+            loading = threading.Thread(target=self.server.prepare, args=(self._load,), name="load", daemon=True)
+            loading.start()
+            try:
+                self._start_registry()  # another program, which takes its time as well
+            finally:
+                self._registry_tried.set()
+            loading.join()
         if self.running is None:
             raise SystemExit(1)  # the reason is in the log
         from .leftovers import Leftovers
@@ -77,6 +85,7 @@ class Life:
         containers.adopt(alive, supplies.last)
         fronts.start()
         self.running = running
+        self._registry_tried.wait()
         return moto
 
     def tend(self) -> None:
@@ -98,8 +107,9 @@ class Life:
             with LOCK:
                 store.save(self.folder / "state.pickle")
             self.save_problem = ""
-        except OSError as error:
-            self.save_problem = f"what the account holds could not be saved: {error.strerror}"
+        except Exception as error:  # a full disk, or an object that cannot be pickled: what runs goes on running
+            said = error.strerror if isinstance(error, OSError) else repr(error)
+            self.save_problem = f"what the account holds could not be saved: {said}"
             log.error("%s", self.save_problem)
 
     def end(self) -> None:

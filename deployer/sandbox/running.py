@@ -12,6 +12,7 @@ from moto.ecs.models import ecs_backends
 from moto.elbv2.models import elbv2_backends
 
 from .containers import Containers, Seen, TaskSpec
+from .containers.reasons import ENDED, LOST
 from .control import ecr
 from .control.tasks import EcsTask, now
 from .fronts import Fronts
@@ -52,7 +53,7 @@ class Running:
         if not task.wanted:
             self._leave(task, seen)
         elif seen.phase in ("STOPPING", "STOPPED"):
-            task.failed = True
+            task.failed = seen.stopped_reason not in (ENDED, LOST)  # no fault of the task's
             task.stop(seen.stopped_reason, seen.stop_code)
         elif seen.phase == "RUNNING":
             if task.last_status != "RUNNING":
@@ -67,7 +68,7 @@ class Running:
         if not task.wanted:
             task.end()
         elif task.last_status not in ("PROVISIONING", "PENDING"):
-            task.stop("Host: the container was lost while the sandbox was down", "TaskFailedToStart")
+            task.stop(ENDED, "TaskFailedToStart")
         elif reason := self._unpullable(task):
             task.fail(reason, "TaskFailedToStart")
         else:

@@ -17,6 +17,8 @@ from typing import Any
 import cloudpickle
 from moto.core.base_backend import BackendDict
 
+from deployer import __version__
+
 log = logging.getLogger("deployer.sandbox")
 
 
@@ -61,7 +63,7 @@ def _backends() -> list[Any]:
 
 def _mark() -> str:
     """The objects of one version mean nothing to another."""
-    return f"moto {version('moto')}"
+    return f"moto {version('moto')}, deployer {__version__}"
 
 
 class _Pickler(cloudpickle.Pickler):

@@ -9,7 +9,8 @@ from deployer.verdict.outside import EVENTS, line, tame
 
 LINES = 20
 TASKS = 50
-NOT_FAILURES = ("Scaling activity initiated", "Task stopped by user", "Service deleted")
+NOT_FAILURES = ("Scaling activity initiated", "Task stopped by user", "Service deleted",
+                "Host: the sandbox was stopped")  # fmt: skip
 
 
 @dataclass(frozen=True)

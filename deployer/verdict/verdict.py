@@ -70,7 +70,7 @@ class Verdict:
     def _facts(self) -> list[tuple[str, int]]:
         """Each with the rows that it may take; the end of a long stopped reason tells most."""
         evidence = self.evidence
-        stops = Counter(map(_stop, evidence.failed))
+        stops = Counter(map(stop, evidence.failed))
         facts = [(_times(text, count), 2 if number else 6) for number, (text, count) in enumerate(stops.most_common(2))]
         targets = Counter(" ".join(filter(None, (one.state, one.reason, one.description))) for one in evidence.targets)
         facts += [(f"targets: {count} {text}", 2) for text, count in targets.most_common(3)]
@@ -90,7 +90,7 @@ def judge(evidence: Evidence) -> Verdict:
     return Verdict(*about, found.name, found.sentence, found.advice, evidence)
 
 
-def _stop(task: StoppedTask) -> str:
+def stop(task: StoppedTask) -> str:
     said = [": ".join(filter(None, (task.stop_code, task.stopped_reason))) or "stopped"]
     for one in task.containers:
         code = "" if one.exit_code is None else f"exit code {one.exit_code}"

@@ -126,6 +126,11 @@ class Cloud:
         """ok, stuck, crash, unhealthy or off; for one service (by name) or for all."""
         self._do("scheduler", mode=mode, service=service)
 
+    def oneoff(self, code: int | None, *lines: str) -> None:
+        """Tasks of RunTask end a moment after their start, with this exit code and these lines in their log; None (at
+        first): they run for ever."""
+        self._do("oneoff", code=code, lines=list(lines))
+
     def fault(
         self,
         kind: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 
 from deployer.sandbox.control.tasks import EcsTask, now
@@ -20,9 +21,11 @@ class Play:
     def __init__(self, cannot_pull: Callable[[str], str | None] = lambda image: None) -> None:
         self.cannot_pull = cannot_pull
         self._modes: dict[str | None, str] = {}
+        self.oneoff: tuple[int, list[str]] | None = None  # how tasks of RunTask end: exit code and log
 
     def reset(self) -> None:
         self._modes.clear()
+        self.oneoff = None
 
     def set_mode(self, mode: str, service: str | None = None) -> None:
         if mode not in MODES:
@@ -53,8 +56,23 @@ class Play:
                 self._pull_and_run(task)
             elif moment >= task.born + TEMPO.task / 2:
                 task.last_status = "PENDING"
+        elif task.deployment is None and self.oneoff is not None:
+            if moment >= task.ran + TEMPO.task / 4:
+                self._run_out(task, *self.oneoff)
         elif not task.settled:
             self._settle(task, mode, moment - task.ran)
+
+    def _run_out(self, task: EcsTask, code: int, lines: list[str]) -> None:
+        from moto.logs.models import logs_backends
+
+        logs = logs_backends[task.account_id][task.region_name]
+        for container, defined in zip(task.containers, task.definition.container_definitions, strict=True):
+            container["exitCode"] = code
+            group = defined["logConfiguration"]["options"]["awslogs-group"]
+            where, moment = (group, f"task/{container['name']}/{task.id}"), int(time.time() * 1000)
+            logs.create_log_stream(*where)
+            logs.put_log_events(*where, [{"timestamp": moment, "message": line} for line in lines])
+        task.fail("Essential container in task exited", "EssentialContainerExited")
 
     def _settle(self, task: EcsTask, mode: str, age: float) -> None:
         if mode == "crash" and age >= TEMPO.task / 4:

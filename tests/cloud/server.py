@@ -139,6 +139,10 @@ class Application(Endpoint):
         with LOCK:
             self.play.set_mode(mode, service)
 
+    def do_oneoff(self, code: int | None, lines: list[str]) -> None:
+        with LOCK:
+            self.play.oneoff = None if code is None else (code, lines)
+
     def do_token_expired(self, times: int = 1) -> None:
         if self.registry is None:
             raise ValueError("this cloud was started without a registry")

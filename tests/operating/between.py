@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import http.server
 import json
 import threading
@@ -46,7 +47,11 @@ class Between:
                         return error.code, error.read()
 
                 rule = between.rules.get(operation)
-                status, content = forward() if rule is None else between.ruled(operation, rule, body, forward)
+                try:
+                    status, content = forward() if rule is None else between.ruled(operation, rule, body, forward)
+                except (OSError, http.client.HTTPException):  # the cloud has cut it off
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 self.send_header("Content-Type", "application/x-amz-json-1.1")
                 self.send_header("Content-Length", str(len(content)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,10 +45,8 @@ class Scene:
         """As the container's log driver does. `at`: seconds since the epoch; gives the task's id."""
         logs, id = self.cloud.client("logs", hidden=True), task or self.task(service)
         where = {"logGroupName": f"/deployer/voting/{service}", "logStreamName": f"task/{service}/{id}"}
-        try:
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
             logs.create_log_stream(**where)
-        except logs.exceptions.ResourceAlreadyExistsException:
-            pass
         first = int((at or time.time()) * 1000)
         events = [{"timestamp": first + index, "message": message} for index, message in enumerate(messages)]
         logs.put_log_events(**where, logEvents=events)

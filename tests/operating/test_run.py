@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.whole.project import until
+from tests.whole.project import IMAGES, until
 
 from .between import Ask, Refused
 from .conftest import Scene
@@ -81,7 +81,7 @@ def test_it_runs_as_the_service_does(scene: Scene) -> None:
 
 def test_after_a_rollback_it_runs_what_ecs_runs(scene: Scene) -> None:
     scene.cloud.scheduler("crash", "web")
-    scene.project.run("up", "--image", "web=registry.invalid/web:2", "--image", "redis=registry.invalid/redis:7").ended(1)
+    scene.project.run("up", "--image", "web=registry.invalid/web:2", *IMAGES[2:]).ended(1)
     until(lambda: "voting-web:1" in scene.cloud.client("ecs", hidden=True).describe_services(
         cluster="voting", services=["web"])["services"][0]["taskDefinition"])  # fmt: skip
     scene.run("run", "web", "--detach", "true").ended(0)
@@ -167,13 +167,11 @@ def test_a_command_that_is_too_long_is_refused_before_anything(scene: Scene) -> 
     assert "8192" in run.err and run.mutations == []
 
 
-@pytest.mark.parametrize("words, options", [
-    (("--detach", "web", "echo", "--detach"), {}), (("web", "--detach", "--", "echo", "--detach"), {}),
-    (("--detach", "--", "web", "echo", "--detach"), {}), (("-f", "deploy.yaml", "web", "--detach", "echo", "--detach"), {}),
+@pytest.mark.parametrize("words", [
+    ("--detach", "web", "echo", "--detach"), ("web", "--detach", "--", "echo", "--detach"),
+    ("--detach", "--", "web", "echo", "--detach"), ("-f", "deploy.yaml", "web", "--detach", "echo", "--detach"),
 ])  # fmt: skip
-def test_options_stand_before_the_command_and_its_own_are_its_own(
-    scene: Scene, words: tuple[str, ...], options: dict[str, str]
-) -> None:
+def test_options_stand_before_the_command_and_its_own_are_its_own(scene: Scene, words: tuple[str, ...]) -> None:
     scene.run("run", *words).ended(0)
     assert scene.tasks()[0]["overrides"]["containerOverrides"][0]["command"] == ["echo", "--detach"]
 
@@ -233,7 +231,8 @@ def test_a_flood_is_shown_while_it_runs(scene: Scene) -> None:
     process = scene.begin("run", "web", "true", stderr=subprocess.DEVNULL)
     (task,) = until(scene.tasks)
     id = task["taskArn"].rpartition("/")[2]
-    thread = threading.Thread(target=lambda: [scene.write(*[f"{n}.{i}" for i in range(500)], task=id) for n in range(8)])
+    flood = ([f"{part}.{number}" for number in range(500)] for part in range(8))
+    thread = threading.Thread(target=lambda: [scene.write(*messages, task=id) for messages in flood])
     thread.start()
     assert process.stdout
     assert process.stdout.readline() == "0.0\n" and process.poll() is None

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from deployer.docker_errors import words_of
 from deployer.sandbox.containers.container import Host
 from deployer.sandbox.containers.engine import CONTAINER, FAULTS, TASK, Engine, quietly
 from deployer.sandbox.containers.image import Login
@@ -160,8 +161,8 @@ class Containers:
             return
         try:
             self._host.networks.remove(vpc)
-        except FAULTS:
-            logger.warning("the network of %s was not removed", vpc, exc_info=True)
+        except FAULTS as error:
+            logger.warning("the network of %s was not removed: %s", vpc, words_of(error))
 
     def _tell(self, id: str, news: News) -> None:
         for task in self._now():

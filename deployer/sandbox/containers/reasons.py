@@ -16,6 +16,7 @@ NO_SUBNET = re.compile(r"address pools? |non-overlapping", re.I)
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 LOST = "Host: the Docker engine stopped answering"
+ENDED = "Host: the sandbox was stopped, and its containers with it"
 
 
 class Ended(Exception):  # noqa: N818 (not an error)

@@ -252,7 +252,7 @@ class Task:
             if each.status == "STOPPED":
                 each.listen()
         if not all(state in ("running", "exited") for state in states):
-            raise reasons.not_started("Host: the sandbox ended before all containers of the task had started")
+            raise reasons.not_started(reasons.ENDED)
         self._publish(phase="RUNNING", started_at=started / 1e9)
         self._judge()
 
