@@ -62,7 +62,12 @@ class Cluster(Resource):
         aws.ecs.tag_resource(resourceArn=id, tags=tag_list(aws.tags(self.key, self.fingerprint), "key", "value"))
 
     def delete(self, aws: Aws, id: str) -> None:
+        """Tasks of `deployer run` are of no service: they end here, and DeleteCluster is tried until they have."""
         with ignoring(GONE):
+            pages = aws.ecs.get_paginator("list_tasks").paginate(cluster=id, desiredStatus="RUNNING")
+            for task in [arn for page in pages for arn in page["taskArns"]]:
+                with ignoring("InvalidParameterException"):
+                    aws.ecs.stop_task(cluster=id, task=task, reason="The stack is taken down")
             aws.ecs.delete_cluster(cluster=id)
 
 

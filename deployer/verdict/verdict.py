@@ -47,6 +47,8 @@ class Verdict:
     def headline(self) -> str:
         if self.serving is None:
             after = "nothing serves"
+        elif self.serving.revision == self.revision:
+            return f"{self.service}: tasks of {self.revision} stop; {self.serving.running} of it still run"
         else:
             digest = self.serving.digest.removeprefix("sha256:")[:12]
             after = f"{self.serving.revision}{f' (sha256:{digest})' * bool(digest)} still serves"
