@@ -112,7 +112,7 @@ class Operation:
         answer = self.aws.ecs.update_service(
             cluster=ecs.cluster_of(record.id or ""), service=record.id, taskDefinition=task_definition, **more
         )
-        asked_for(answer["service"], first=False)
+        asked_for(answer, first=False)
         inputs = record.inputs
         rollout = Rollout(record.key, record.id or "", task_definition, inputs["count"], inputs.get("target_group"),
                           inputs.get("kind"))  # fmt: skip

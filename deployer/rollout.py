@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from deployer import aws as door
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from deployer.verdict.evidence import Evidence
 
 UNSEEN_SECONDS = 15.0  # DescribeServices may answer with an older state for some seconds
-OLD_SECONDS = 60.0
 LOOK_SECONDS = 10.0  # between two looks at stopped tasks while nothing is said to have failed
 DEAF = 3  # refusals after which an endpoint is taken not to know service deployments
 FIRST_CHECKS = "a network load balancer's first health checks take 2 to 5 minutes on AWS"
@@ -199,17 +199,28 @@ def unfinished(aws: Aws, record: Record, error: DeployerError) -> DeployerError:
     return RolloutError(f"{error.message}\n{judged.message}", error.hint, judged.verdict)
 
 
-def asked_for(service: dict[str, Any], first: bool) -> None:
-    """Remembers which deployment the call has started, or found to be right. `service`: as Create- and UpdateService
-    answer; `first`: nothing of it served before."""
+def asked_for(answer: dict[str, Any], first: bool, before: str = "") -> None:
+    """Remembers which deployment the call has started, or found to be right.
+
+    `answer`: of Create- or UpdateService; `first`: nothing of the service served before; `before`: the deployment that
+    was there already, if it is known. Moments are AWS's: the clock here may be another, and jump."""
+    service = answer["service"]
     deployment = ecs.primary(service)
     if deployment:
-        now = time.time()
-        since = deployment["createdAt"].timestamp() if "createdAt" in deployment else now
-        if since < now - OLD_SECONDS:  # it was there before: only another number of tasks is asked for
-            since = now - 5
+        since = deployment["createdAt"].timestamp() if "createdAt" in deployment else 0.0
+        if deployment["id"] == before:  # only another number of tasks is asked for
+            since = _moment_of(answer)
         rollout = service.get("currentServiceDeployment", "")
         ASKED[service["serviceArn"]] = Asked(deployment["id"], rollout, first, since)
+
+
+def _moment_of(answer: dict[str, Any]) -> float:
+    """When AWS answered, in seconds since the epoch; 0 where it does not say."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return parsedate_to_datetime(date).timestamp() - 1  # it counts whole seconds
+    except ValueError:
+        return 0.0
 
 
 def _service_deployment(aws: Aws, asked: Asked) -> dict[str, Any] | None:

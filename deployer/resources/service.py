@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
-from deployer.ecs import cluster_of, describe_services, revision, settled
+from deployer.ecs import cluster_of, describe_services, primary, revision, settled
 from deployer.resource import Found, Made, Outputs, Resource, Retry
 from deployer.resources.cluster import LINKED_ROLE
 from deployer.rollout import ASKED, Rollout, asked_for
@@ -78,15 +78,15 @@ class Service(Resource):
 
     def create(self, aws: Aws) -> Made:
         ASKED.pop(aws.arn("ecs", f"service/{self.cluster.rpartition('/')[2]}/{self.name}"), None)
-        service = aws.ecs.create_service(
+        answer = aws.ecs.create_service(
             cluster=self.cluster,
             serviceName=self.name,
             launchType="FARGATE",
             tags=tag_list(aws.tags(self.key, self.fingerprint), "key", "value"),
             **self._settings(),
-        )["service"]
-        asked_for(service, first=True)
-        return Made(service["serviceArn"], {"task_definition": self.task_definition, "count": self.count})
+        )
+        asked_for(answer, first=True)
+        return Made(answer["service"]["serviceArn"], {"task_definition": self.task_definition, "count": self.count})
 
     def update(self, aws: Aws, id: str, old: Service) -> None:
         """A deployment that has failed does not begin again by itself."""
@@ -100,7 +100,8 @@ class Service(Resource):
         answer = aws.ecs.update_service(
             cluster=self.cluster, service=id, forceNewDeployment=failed, **self._changed_settings(old)
         )
-        asked_for(answer["service"], first=not any(service["runningCount"] for service in before))
+        there = "".join(str(primary(service).get("id", "")) for service in before)
+        asked_for(answer, first=not any(service["runningCount"] for service in before), before=there)
 
     def _changed_settings(self, old: Service) -> dict[str, Any]:
         """Network and load balancer only where they differ: each of them starts a deployment (API_UpdateService)."""

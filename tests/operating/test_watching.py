@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.whole.project import IMAGES, Project, until
+from tests.whole.project import IMAGES, Project, path, until
 
 NEW = ("--image", "web=registry.invalid/web:2", *IMAGES[2:])
 
@@ -154,3 +156,26 @@ def test_where_the_time_went(project: Project, tmp_path: Path) -> None:
 
 def test_a_quick_run_says_nothing_of_its_time(served: Project) -> None:
     assert "longest chain" not in served.run("up", *IMAGES).ended(0).err
+
+
+@pytest.mark.parametrize("hours", [-30, 30])
+def test_a_clock_that_is_wrong_changes_nothing(served: Project, hours: int) -> None:
+    """AWS's own times are compared with each other, never with this machine's."""
+    run = wrong_clock(served, hours, "up", *NEW)
+    assert run.returncode == 0, run.stderr
+    served.cloud.scheduler("crash", "web")
+    run = wrong_clock(served, hours, "up", "--image", "web=registry.invalid/web:3", *IMAGES[2:])
+    assert run.returncode == 1 and "web ends with exit code 1" in " ".join(run.stderr.split()), run.stderr
+    served.cloud.scheduler("ok")
+
+
+def wrong_clock(project: Project, hours: int, *args: str) -> subprocess.CompletedProcess[str]:
+    """`deployer` where the wall clock jumps by so much with every other look."""
+    code = (
+        "import sys, time, itertools; true, turn = time.time, itertools.count(); "
+        f"time.time = lambda: true() + next(turn) % 2 * {hours} * 3600; "
+        f"sys.argv = ['deployer', *{list(args)!r}]; from deployer.cli import main; main()"
+    )
+    env = path(project.cloud.env())
+    return subprocess.run([sys.executable, "-c", code], cwd=project.folder, env=env, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=120, check=False)  # fmt: skip

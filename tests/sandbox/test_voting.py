@@ -186,6 +186,29 @@ def test_a_rolling_update_drops_nothing_and_is_quick(app: Deployed) -> None:
     assert took < 60  # ten seconds on a quiet machine: benchmarks/sandbox.py
 
 
+def test_a_broken_image_never_stops_the_page_and_is_explained(app: Deployed) -> None:
+    code = app.folder / "app" / "voting.py"
+    good = code.read_text()
+    code.write_text(good + '\nos.environ["DATABASE_URL"]\n')
+    load = Load(app.url)
+    load.start()
+    began = time.monotonic()
+    run = app.house.deployer("up", "--sandbox", "-y", cwd=app.folder, quotes=True)
+    took = time.monotonic() - began
+    load.over.set()
+    load.join(20)
+    run.ended(1)
+    assert took < 60 and {code for code, _ in load.answers} == {200}
+    assert "web misses an environment variable: DATABASE_URL" in run.text and "still serves" in run.text
+    (serving,) = re.findall(r"failed; (voting-web:\d+)", run.text)
+    status = app.house.deployer("status", "--sandbox", cwd=app.folder, quotes=True).ended(0)
+    assert serving in status.out and "DATABASE_URL" in status.out and "not healthy" in status.out
+    code.write_text(good)
+    app.up().ended(0)
+    assert "  healthy" in app.house.deployer("status", "--sandbox", cwd=app.folder).out
+    assert get(app.url)[0] == 200
+
+
 def test_killed_the_sandbox_finds_its_containers_again(app: Deployed) -> None:
     before = sorted(one.id for one in app.house.containers())
     app.house.kill()
