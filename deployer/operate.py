@@ -78,8 +78,7 @@ class Operation:
 
         def change(record: Record) -> Wait:
             wait = self._update(record, former.task_definition)
-            inputs = {**record.inputs, "task_definition": former.task_definition}
-            self.state.put(record.but(inputs=inputs, status="ready"))
+            self._recorded(record, former.task_definition)
             return wait
 
         return change
@@ -105,8 +104,15 @@ class Operation:
     def _follow(self, record: Record) -> None:
         """The record names what ECS runs now."""
         for service in ecs.describe_services(self.aws, [record.id or ""]):
-            inputs = {**record.inputs, "task_definition": ecs.primary(service)["taskDefinition"]}
-            self.state.put(record.but(inputs=inputs, status="ready"))
+            self._recorded(record, ecs.primary(service)["taskDefinition"])
+
+    def _recorded(self, record: Record, task_definition: str) -> None:
+        """`taken_back`: from which revision, so that the next `up` asks before it brings that one again."""
+        newest = record.inputs.get("taken_back") or record.inputs["task_definition"]
+        inputs = {**record.inputs, "task_definition": task_definition, "taken_back": newest}
+        if task_definition == newest:
+            del inputs["taken_back"]
+        self.state.put(record.but(inputs=inputs, status="ready"))
 
     def _update(self, record: Record, task_definition: str, **more: Any) -> Wait:
         answer = self.aws.ecs.update_service(

@@ -77,12 +77,8 @@ class Plan:
 
     @property
     def forward(self) -> list[Step]:
-        """Services that were taken back to a former revision: nothing but this run would bring the newer one again.
-        Not those that a release command has held up."""
-        kept = {step.key for step in self.steps if step.action is Action.KEEP and not step.waits}
-        kept -= {f"task-definition.{step.key.partition('.')[2]}" for step in self.steps
-                 if step.type.deed and step.key not in kept}  # fmt: skip
-        return [step for step in self.steps if _taken_back(step, kept)]
+        """Services that `deployer rollback` took back from the very revision that this would bring again."""
+        return [step for step in self.steps if _taken_back(step)]
 
     @property
     def idle(self) -> bool:
@@ -92,12 +88,9 @@ class Plan:
         return Counter(step.action.value for step in [*self.steps, *self.removals])
 
 
-def _taken_back(step: Step, kept: set[str]) -> bool:
-    """Only its revision differs from what is recorded, and that revision is no new one."""
-    old = step.action is Action.UPDATE and step.record is not None and step.record.status == "ready"
-    name = step.key.partition(".")[2]
-    return old and step.type.type == "service" and f"task-definition.{name}" in kept and \
-        any(change.field == "task_definition" for change in step.changes)
+def _taken_back(step: Step) -> bool:
+    newest = step.record.inputs.get("taken_back") if step.record else None
+    return newest is not None and any(one.field == "task_definition" and one.new == newest for one in step.changes)
 
 
 def make(

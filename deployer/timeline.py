@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from deployer.events import Event
 
 PARTS = {
-    "images": ("repository", "image"),
+    "images": ("repository", "image", "pin"),
     "load balancers": ("load-balancer", "target-group", "listener"),
     "roles and secrets": ("role", "secret", "log-group"),
-    "cluster": ("cluster", "task-definition"),
+    "cluster": ("cluster",),
 }
 WORTH = 3.0  # seconds that a run must take for its times to be told
 BESIDE = 0.5  # of its time: how much of a part has to lie within others to be called beside them
@@ -38,7 +38,7 @@ class Span:
     @property
     def part(self) -> str:
         type, _, name = self.key.partition(".")
-        if type in ("service", "release"):
+        if type in ("service", "release", "task-definition"):
             return name
         return next((part for part, types in PARTS.items() if type in types), "network")
 

@@ -176,6 +176,13 @@ def test_a_reference_must_lead_somewhere(tmp_path: Path, place: str, reference: 
     assert errors(tmp_path, text) == [f"4: services.web{path}: {said}"]
 
 
+@pytest.mark.parametrize("empty", ["[]", "''", "['']"])
+def test_a_release_command_that_is_empty_is_refused(tmp_path: Path, empty: str) -> None:
+    said = "services.web.release: is empty; name a command, or leave it out"
+    assert errors(tmp_path, services(web=f"release: {empty}")) == [f"4: {said}"]
+    assert errors(tmp_path, services(web="release: ./manage.py migrate")) == []
+
+
 def test_a_circle_of_references_is_named(tmp_path: Path) -> None:
     def body(*targets: str) -> str:
         variables = ", ".join(f"{name}: '${{services.{name}.url}}'" for name in targets)

@@ -77,9 +77,9 @@ def test_every_default_is_concrete(tmp_path: Path) -> None:
         "10.0.0.0/16", 2, "none", 30,
     )  # fmt: skip
     assert made.services["web"].model_dump() == {
-        "image": "web:1", "build": None, "command": None, "entrypoint": None, "port": 8080, "load_balancer": None,
-        "environment": {}, "secrets": {}, "cpu": 256, "memory": 512, "count": 1, "architecture": "x86_64",
-        "user": None, "read_only": False, "tmpfs": (), "egress": (443,),
+        "image": "web:1", "build": None, "command": None, "entrypoint": None, "release": None, "port": 8080,
+        "load_balancer": None, "environment": {}, "secrets": {}, "cpu": 256, "memory": 512, "count": 1,
+        "architecture": "x86_64", "user": None, "read_only": False, "tmpfs": (), "egress": (443,), "exec": False,
     }  # fmt: skip
 
 

@@ -414,6 +414,26 @@ def test_off_switches(build: Build) -> None:
 # --- size, names, partitions ---
 
 
+def test_release_stands_between_the_revision_and_the_service(build: Build) -> None:
+    text = TWO + "    release: ./manage.py migrate ${services.redis.host}\n"
+    built = build(text)
+    release, service = built["release.web"], built["service.web"]
+    assert (release.subnets, release.groups, release.public_ip) == (service.subnets, service.groups, service.public_ip)
+    assert release.task_definition == service.task_definition and release.after == [Ref("service.redis")]
+    assert {"rules.web", "route.public-out", "task-definition.web", "service.redis"} <= release.needs()
+    assert release.key in service.depends_on and "release.redis" not in built
+    assert built["task-definition.web"] == build(TWO)["task-definition.web"]
+
+
+TWO = """
+services:
+  redis: {image: "redis:7", port: 6379, load_balancer: internal}
+  web:
+    image: web:1
+    environment: {REDIS: "${services.redis.host}"}
+"""
+
+
 def test_fifty_services(build: Build) -> None:
     lines = [
         f"  s{n}: {{image: 'app:1', port: 80, load_balancer: internal, "

@@ -53,15 +53,18 @@ def main() -> None:
     if options.sweep:
         sweep(options.folder, options.wipe)
     else:
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
         run(options.folder)
 
 
 def take(folder: Path) -> int | None:
-    """The lock, held until this process ends. Who only looks whether it is held holds it for an instant."""
+    """The lock, held until this process ends; `run` writes its pid there. Who only looks whether it is held holds it
+    for an instant."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     for _ in range(50):
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
             return descriptor
         time.sleep(0.01)
     return None
@@ -71,7 +74,8 @@ def owner_of(folder: Path) -> str:
     """The name by which its containers are known, for as long as the folder lives."""
     file = folder / "owner"
     with contextlib.suppress(OSError):
-        return file.read_text().strip()
+        if kept := file.read_text().strip():  # empty when the disk was full
+            return kept
     name = secrets.token_hex(4)
     file.write_text(name)
     return name

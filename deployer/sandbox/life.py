@@ -34,6 +34,7 @@ class Life:
         self.registry = Registry(folder / "registry", self._contained)
         self.registry_problem = self.save_problem = ""
         self._saved = self._tidied = self._tried = 0.0
+        self._known: set[tuple[str, str]] = set()  # the account's tasks, and where they stand
         self._registry_tried = threading.Event()
         self._http: Any = None
         self.running: Any = None
@@ -83,6 +84,7 @@ class Life:
             _wake()
             alive = [spec_of(task) for task in _tasks() if task.last_status != "STOPPED"]
         containers.adopt(alive, supplies.last)
+        running.adopting = False
         fronts.start()
         self.running = running
         self._registry_tried.wait()
@@ -94,10 +96,20 @@ class Life:
         if moment - self._tidied > TIDY_SECONDS:
             self._tidied = moment
             self.running.tidy()
-        if not self.registry.address and moment - self._tried > 5:
-            self._start_registry()
+            self._look()
+        if moment - self._tried > 5:
+            self._tried = moment
+            if not self.registry.alive():
+                self._start_registry()
         if self.server.changed > self._saved and moment - max(self._saved, self.server.changed) > SAVE_SECONDS:
             self.save()
+
+    def _look(self) -> None:
+        """What the scheduler has done is remembered, too: containers of a task unknown after a kill would be removed."""
+        with LOCK:
+            known = {(task.id, task.last_status) for task in _tasks()}
+        if known != self._known:
+            self._known, self.server.changed = known, time.monotonic()
 
     def save(self) -> None:
         from . import store
@@ -162,9 +174,10 @@ class Life:
 
 def _kept(file: Path, make: Any) -> str:
     with contextlib.suppress(OSError):
-        return file.read_text().strip()
+        if kept := file.read_text().strip():  # empty when the disk was full
+            return kept
     made: str = make()
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as stream:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
         stream.write(made)
     return made
 

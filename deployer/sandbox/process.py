@@ -1,7 +1,7 @@
 """The sandbox's one background process, as a command sees it: find it, start it, stop it.
 
-Its folder holds `lock` (held by the process for as long as it lives, so a stale pid means nothing), `address.json`
-(where it listens), `state.pickle` (what the account holds), `registry/` (what was pushed) and `log`.
+Its folder holds `lock` (held by the process for as long as it lives, with its pid, so a stale pid means nothing),
+`address.json` (where it listens), `state.pickle` (what the account holds), `registry/` (what was pushed) and `log`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from deployer.errors import DeployerError, UsageError
 NEEDS = {"moto": "moto", "aiohttp": "aiohttp", "bcrypt": "bcrypt", "cloudpickle": "cloudpickle"}
 REGION = "us-east-1"  # where nothing else is said
 START_SECONDS, STOP_SECONDS = 60.0, 60.0
+OWN = ("address.json", "address.new", "key", "log", "owner", "registry", "state.new", "state.pickle", "state.unusable",
+       "lock")  # fmt: skip
 HELD = 3  # the process's exit code when another one holds the folder
 
 
@@ -50,11 +52,11 @@ def folder() -> Path:
 
 def running(where: Path) -> Address | None:
     """Where it listens, if it lives."""
-    if not _held(where):
-        return None
+    pid = _holder(where)
     with contextlib.suppress(OSError, ValueError, KeyError):
         told = json.loads((where / "address.json").read_text("utf-8"))
-        return Address(told["url"], told["pid"], told["key"])
+        if pid and told["pid"] == pid:  # else it is another one's, which has ended
+            return Address(told["url"], told["pid"], told["key"])
     return None
 
 
@@ -80,19 +82,19 @@ def start(where: Path) -> Address:
 
 def stop(where: Path, wipe: bool = False) -> bool:
     """Ends it with all its containers, networks and volumes; also those of one that was killed. Whether it ran."""
-    address = running(where)
-    if address:
+    pid = _holder(where)
+    if pid:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(address.pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGTERM)
         if not _released(where, STOP_SECONDS):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(address.pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
             _released(where, 5)
-    if where.exists():
+    if (where / "owner").exists():
         _sweep(where, wipe)
-    if wipe:
-        shutil.rmtree(where, ignore_errors=True)
-    return address is not None
+        if wipe:
+            _forget(where)
+    return bool(pid)
 
 
 def environment(address: Address, into: MutableMapping[str, str]) -> None:
@@ -154,6 +156,13 @@ def _held(where: Path) -> bool:
         os.close(descriptor)
 
 
+def _holder(where: Path) -> int:
+    """The pid of the sandbox that holds the folder; 0 without one."""
+    with contextlib.suppress(OSError, ValueError):
+        return int((where / "lock").read_text()) if _held(where) else 0
+    return 0
+
+
 def _released(where: Path, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while _held(where) and time.monotonic() < deadline:
@@ -166,6 +175,17 @@ def _sweep(where: Path, wipe: bool) -> None:
     subprocess.run([sys.executable, "-m", "deployer.sandbox", str(where), "--sweep", *(["--wipe"] if wipe else [])],
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120,
                    check=False, cwd="/")  # fmt: skip
+
+
+def _forget(where: Path) -> None:
+    """Its own files only: DEPLOYER_SANDBOX may name a folder with others in it."""
+    for name in OWN:
+        if (where / name).is_dir():
+            shutil.rmtree(where / name, ignore_errors=True)
+        else:
+            (where / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        where.rmdir()
 
 
 def _last_words(where: Path) -> str:

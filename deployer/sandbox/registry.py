@@ -88,6 +88,7 @@ class Registry:
 
     def start(self) -> None:
         """On the main thread: the program dies with the thread that has started it. Raises NoRegistryError."""
+        self.address = ""
         (self.root / "data").mkdir(parents=True, exist_ok=True)
         port = self._port()
         self._change_password()
@@ -107,6 +108,9 @@ class Registry:
                 break
             time.sleep(0.02)
         raise NoRegistryError(f"The image registry did not start; it says in {self.root}/log: {self._last_words()}")
+
+    def alive(self) -> bool:
+        return bool(self.address) and self._served is not None and self._served.poll() is None
 
     def _program(self, port: int) -> Served:
         self._configure("127.0.0.1", port, self.root)

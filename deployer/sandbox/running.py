@@ -32,6 +32,7 @@ class Running:
 
     def __init__(self, containers: Containers, fronts: Fronts, registry: Registry) -> None:
         self.containers, self.fronts, self.registry = containers, fronts, registry
+        self.adopting = True  # until the containers that an earlier process left are found, no task is judged
         self._leaving: set[str] = set()
         self._used: dict[str, float] = {}  # networks by their VPC, and when a task was last seen in them
         self._released: dict[str, float] = {}
@@ -44,6 +45,8 @@ class Running:
         return NO_ENGINE.format(why=why) if why else ""
 
     def advance(self, task: EcsTask) -> None:
+        if self.adopting:
+            return
         seen = self.containers.look(task.id)
         self._used[vpc_of(task)] = now()
         if seen is None:

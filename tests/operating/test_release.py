@@ -200,7 +200,8 @@ def test_a_former_one_that_still_runs_is_waited_for(released: Project) -> None:
     released.up("--timeout", "6s").ended(1)
     released.edit(("migrate]", "seed]"))
     with released.begin("up", *IMAGES) as process:
-        time.sleep(2)
+        until(lambda: status(released, "release.web") == "creating")
+        time.sleep(0.7)
         assert len(runs(released)) == 1
         released.cloud.oneoff(0)
         _, err = process.communicate(timeout=60)
