@@ -90,12 +90,11 @@ class Console:
             self._show(event)
 
     def _show(self, event: Event) -> None:
-        if self.settings.json:
-            with self._lock:
-                click.echo(json.dumps({name: value for name, value in vars(event).items() if value != ""}))
-            return
         with self._lock:
             self._remember(event)
+            if self.settings.json:
+                click.echo(json.dumps({name: value for name, value in vars(event).items() if value != ""}))
+                return
         if not self.settings.quiet or event.event == "failed":
             self._line(event)
 
@@ -174,13 +173,14 @@ class Console:
         with self._lock:
             going, released = (sorted(key.partition(".")[2] for key in self._running if key.startswith(kind))
                                for kind in ("service.", "release."))  # fmt: skip
+            old = [name for name in going if self._running[f"service.{name}"][1] != "create"]
         said = ""
         if released:
             said = f"\nThe release command of {', '.join(released)} goes on: the next `deployer up` waits for it."
         if not going:
             return said
-        return f"{said}\nECS goes on rolling out {', '.join(going)}: `deployer status --watch` shows it, " \
-            f"`deployer rollback {going[0]}` stops it."
+        said += f"\nECS goes on rolling out {', '.join(going)}: `deployer status --watch` shows it"
+        return f"{said}, `deployer rollback {old[0]}` stops it." if old else f"{said}."
 
     def _closing(
         self,

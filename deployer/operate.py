@@ -10,7 +10,7 @@ from typing import Any
 from deployer import aws as door
 from deployer import ecs
 from deployer.aws import Aws
-from deployer.errors import AwsError, DeployerError, RolloutError
+from deployer.errors import AwsError, DeployerError, Interrupted, RolloutError
 from deployer.events import Event, Listen, Outcome
 from deployer.patience import Patience
 from deployer.rollout import GOING, Rollout, asked_for, unfinished
@@ -50,14 +50,14 @@ class Operation:
         def begin(key: str) -> Wait | None:
             tell("started", key)
             waiting = self.patience.attempt(lambda: change(by_key[key]))
-            return waiting if wait else None
+            return Wait(lambda: self.patience.attempt(waiting.poll)) if wait else None
 
         graph: dict[str, set[str]] = {key: set() for key in by_key}
         walk = Walk(graph, begin, self.patience, 16, lambda key, text: tell("progress", key, text))
         walk.run()
         outcome = Outcome(interrupted=self.patience.stop.is_set())
         for key, error in walk.failed.items():
-            if self.patience.stop.is_set():
+            if isinstance(error, Interrupted):
                 continue
             known = door.explain(error, f"Changing {key}")
             late = not isinstance(known, RolloutError | AwsError)
@@ -89,7 +89,8 @@ class Operation:
         self.aws.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
 
         def poll() -> str | None:
-            (now,) = self.aws.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
+            answer = self.aws.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
+            now = next(iter(answer), told)
             status = str(now["status"])
             if status == "ROLLBACK_FAILED":
                 said, again = now.get("statusReason", "no reason given"), f"rollback {record.name} --to REVISION"
@@ -97,6 +98,9 @@ class Operation:
             if status in (*GOING, "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"):
                 return status.lower().replace("_", " ")
             self._follow(record)
+            if status == "SUCCESSFUL":
+                raise RolloutError(f"{record.key}: the rollout was over before it could be stopped; it serves.",
+                                   f"`deployer rollback {record.name}` now goes back.")  # fmt: skip
             return None
 
         return Wait(poll)
@@ -118,7 +122,7 @@ class Operation:
         answer = self.aws.ecs.update_service(
             cluster=ecs.cluster_of(record.id or ""), service=record.id, taskDefinition=task_definition, **more
         )
-        asked_for(answer, first=False)
+        asked_for(answer)
         inputs = record.inputs
         rollout = Rollout(record.key, record.id or "", task_definition, inputs["count"], inputs.get("target_group"),
                           inputs.get("kind"))  # fmt: skip
@@ -129,7 +133,9 @@ def under_way(aws: Aws, record: Record) -> dict[str, Any] | None:
     """The service deployment that is going on, if any; None also where the endpoint does not know them."""
     for one in _deployments(aws, record):
         if one["status"] in GOING:
-            return one
+            arns = [one["serviceDeploymentArn"]]
+            found = aws.ecs.describe_service_deployments(serviceDeploymentArns=arns)["serviceDeployments"]
+            return found[0] if found else one
     return None
 
 
@@ -155,7 +161,12 @@ def _succeeded(aws: Aws, record: Record) -> set[str]:
     revisions = list(dict.fromkeys(filter(None, (one.get("targetServiceRevisionArn") for one in done))))
     good: set[str] = set()
     for batch in door.batches(revisions, 20):
-        answer = aws.ecs.describe_service_revisions(serviceRevisionArns=batch)
+        try:
+            answer = aws.ecs.describe_service_revisions(serviceRevisionArns=batch)
+        except Exception as error:
+            if door.fault(error) == "throttled" or door.code(error) in door.EXPIRED:
+                raise
+            break  # then none is known to have been healthy
         good |= {one["taskDefinition"] for one in answer["serviceRevisions"]}
     return good
 

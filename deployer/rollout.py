@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 UNSEEN_SECONDS = 15.0  # DescribeServices may answer with an older state for some seconds
 LOOK_SECONDS = 10.0  # between two looks at stopped tasks while nothing is said to have failed
+SLACK = 2.0  # seconds by which the times of a deployment and of its service deployment may differ
 DEAF = 3  # refusals after which an endpoint is taken not to know service deployments
 FIRST_CHECKS = "a network load balancer's first health checks take 2 to 5 minutes on AWS"
 GOING = ("PENDING", "IN_PROGRESS")
@@ -28,12 +29,12 @@ GOING = ("PENDING", "IN_PROGRESS")
 
 @dataclass
 class Asked:
-    """What this run has asked of ECS. `first`: nothing served before; `since`: seconds since the epoch."""
+    """What this run has asked of ECS. `since`: seconds since the epoch, by AWS's clock."""
 
     deployment: str
-    rollout: str  # ARN of the service deployment, where the answer told it
-    first: bool
+    rollout: str  # ARN of the service deployment, where it is known
     since: float
+    made: float = 0.0  # when the deployment was made; older than `since` where only the number of tasks changes
     seen: float = field(default_factory=time.monotonic)  # when the deployment was seen last
     failures: int = 0
     looked: float = field(default_factory=time.monotonic)
@@ -57,7 +58,7 @@ class Rollout:
     def pending(self, aws: Aws) -> str | None:
         """What it waits for; None once it has succeeded. Raises RolloutError with the verdict."""
         asked = ASKED.get(self.service)
-        told = _service_deployment(aws, asked) if asked else None
+        told = _service_deployment(aws, self.service, asked) if asked else None
         if asked and told and told["status"] in GOING:
             return self._going(aws, asked, told)
         service = self._described(aws, asked)
@@ -72,7 +73,12 @@ class Rollout:
         arn = told.get("targetServiceRevision", {}).get("arn")
         if not arn:
             return True
-        answer = aws.ecs.describe_service_revisions(serviceRevisionArns=[arn])["serviceRevisions"]
+        try:
+            answer = aws.ecs.describe_service_revisions(serviceRevisionArns=[arn])["serviceRevisions"]
+        except Exception as error:
+            if _counts(error):
+                raise
+            return False  # then `deployments[]` tells
         return not answer or answer[0]["taskDefinition"] == self.task_definition
 
     def _described(self, aws: Aws, asked: Asked | None) -> dict[str, Any] | str:
@@ -91,7 +97,7 @@ class Rollout:
         asked.seen = time.monotonic()
         target = told.get("targetServiceRevision", {})
         failed = told.get("deploymentCircuitBreaker", {}).get("failureCount", 0)
-        self._despair(aws, asked, failed, stoppable=True)
+        self._despair(aws, asked, failed, stoppable=True, told=told)
         return self._progress(aws, target.get("runningTaskCount", 0), target.get("pendingTaskCount", 0), failed)
 
     def _by_deployments(self, aws: Aws, service: dict[str, Any], asked: Asked | None) -> str | None:
@@ -134,7 +140,9 @@ class Rollout:
     def _note(self) -> str:
         return f" ({FIRST_CHECKS})" if self.kind == "network" else ""
 
-    def _despair(self, aws: Aws, asked: Asked, failed: int, stoppable: bool) -> None:
+    def _despair(
+        self, aws: Aws, asked: Asked, failed: int, stoppable: bool, told: dict[str, Any] | None = None
+    ) -> None:
         """Ends the wait, and the deployment, when it cannot become well: looked at after each failure.
 
         What was complete before (only more tasks are asked for) is no deployment that could be stopped."""
@@ -149,9 +157,27 @@ class Rollout:
             return
         evidence = self._evidence(aws, service, asked)
         if stoppable and hopeless(evidence):
-            raise self._judged(evidence, _stop(aws, asked, evidence.serving is not None))
+            back = bool(told["sourceServiceRevisions"]) if told and "sourceServiceRevisions" in told else None
+            if back is None and len(service["deployments"]) == 1:
+                back = False
+            raise self._judged(evidence, self._stop(aws, asked, back))
         if not stoppable and hopeless(replace(evidence, serving=None)):
             raise self._judged(evidence, "ECS goes on trying.")
+
+    def _stop(self, aws: Aws, asked: Asked, back: bool | None) -> str:
+        """Asks ECS to give up now: back to what served before, or, where nothing did, to no tasks at all; then the next
+        `up` sets their number again. What came of it."""
+        goes_on = "ECS goes on trying until its circuit breaker ends it"
+        try:
+            if back is False:
+                aws.ecs.update_service(cluster=ecs.cluster_of(self.service), service=self.service, desiredCount=0)
+                return "The deployment was stopped, and its tasks taken away."
+            if back and asked.rollout:
+                aws.ecs.stop_service_deployment(serviceDeploymentArn=asked.rollout, stopType="ROLLBACK")
+                return "The deployment was stopped; ECS goes back to what served before."
+        except Exception as error:
+            return f"{goes_on} ({door.said(error)})."
+        return f"{goes_on}."
 
     def _evidence(self, aws: Aws, service: dict[str, Any], asked: Asked | None) -> Evidence:
         return evidence(aws, service, self.task_definition, asked.since if asked else 0.0)
@@ -199,19 +225,19 @@ def unfinished(aws: Aws, record: Record, error: DeployerError) -> DeployerError:
     return RolloutError(f"{error.message}\n{judged.message}", error.hint, judged.verdict)
 
 
-def asked_for(answer: dict[str, Any], first: bool, before: str = "") -> None:
+def asked_for(answer: dict[str, Any], before: str = "") -> None:
     """Remembers which deployment the call has started, or found to be right.
 
-    `answer`: of Create- or UpdateService; `first`: nothing of the service served before; `before`: the deployment that
-    was there already, if it is known. Moments are AWS's: the clock here may be another, and jump."""
+    `answer`: of Create- or UpdateService; `before`: the deployment that was there already, if it is known. Moments are
+    AWS's: the clock here may be another, and jump."""
     service = answer["service"]
     deployment = ecs.primary(service)
     if deployment:
-        since = deployment["createdAt"].timestamp() if "createdAt" in deployment else 0.0
+        made = since = deployment["createdAt"].timestamp() if "createdAt" in deployment else 0.0
         if deployment["id"] == before:  # only another number of tasks is asked for
             since = _moment_of(answer)
         rollout = service.get("currentServiceDeployment", "")
-        ASKED[service["serviceArn"]] = Asked(deployment["id"], rollout, first, since)
+        ASKED[service["serviceArn"]] = Asked(deployment["id"], rollout, since, made)
 
 
 def _moment_of(answer: dict[str, Any]) -> float:
@@ -223,22 +249,42 @@ def _moment_of(answer: dict[str, Any]) -> float:
         return 0.0
 
 
-def _service_deployment(aws: Aws, asked: Asked) -> dict[str, Any] | None:
-    """None where the endpoint, or our permissions, know none; and where the one told of is an older one."""
-    if not asked.rollout or asked.deaf >= DEAF:
+def _service_deployment(aws: Aws, service: str, asked: Asked) -> dict[str, Any] | None:
+    """None where the endpoint, or our permissions, know none; and as long as it is not visible."""
+    if asked.deaf >= DEAF:
         return None
     try:
+        asked.rollout = asked.rollout or _listed(aws, service, asked)
+        if not asked.rollout:
+            return None
         answer = aws.ecs.describe_service_deployments(serviceDeploymentArns=[asked.rollout])
     except Exception as error:
-        if door.fault(error) == "throttled" or door.code(error) in door.EXPIRED:
+        if _counts(error):
             raise
         asked.deaf += 1 if door.fault(error) == "lost" else DEAF
         return None
     found = next(iter(answer["serviceDeployments"]), None)
-    if found is None or (found["status"] not in GOING and found["createdAt"].timestamp() < asked.since - 2):
-        asked.deaf += 1
+    if found is None:
         return None
-    return dict(found)
+    made = found["createdAt"].timestamp()
+    if made < asked.made - SLACK:  # UpdateService's answer may still name the one before: not to be stopped
+        asked.rollout = ""
+        return None
+    return None if found["status"] not in GOING and made < asked.since - SLACK else dict(found)
+
+
+def _listed(aws: Aws, service: str, asked: Asked) -> str:
+    """The first service deployment since ours was made; later ones are somebody else's."""
+    answer = aws.ecs.list_service_deployments(
+        service=service, cluster=ecs.cluster_of(service), createdAt={"after": asked.made - SLACK}
+    )
+    found = sorted(answer["serviceDeployments"], key=lambda one: one["createdAt"])
+    return str(found[0]["serviceDeploymentArn"]) if found else ""
+
+
+def _counts(error: Exception) -> bool:
+    """Not so a refusal: the endpoint, or our permissions, may know no service deployments."""
+    return door.fault(error) == "throttled" or door.code(error) in door.EXPIRED
 
 
 def _superseded(service: dict[str, Any], told: dict[str, Any]) -> str:
@@ -260,15 +306,3 @@ def _targets(aws: Aws, group: str) -> Counter[str]:
     answer = aws.elbv2.describe_target_health(TargetGroupArn=group)
     return Counter(str(one["TargetHealth"]["State"]) for one in answer["TargetHealthDescriptions"])
 
-
-def _stop(aws: Aws, asked: Asked, serves: bool) -> str:
-    """Asks ECS to give up now: back to what serves, or to nothing. What it said."""
-    if not asked.rollout:
-        return "ECS goes on trying until its circuit breaker ends it."
-    try:
-        aws.ecs.stop_service_deployment(
-            serviceDeploymentArn=asked.rollout, stopType="ROLLBACK" if serves else "ABORT"
-        )
-    except Exception as error:
-        return f"ECS goes on trying until its circuit breaker ends it ({door.said(error)})."
-    return f"The deployment was stopped{'; ECS goes back to what served before' if serves else ''}."

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deployer.verdict.verdict import Verdict
 
 EVENTS = 3  # of each service
+INDENT = 4  # columns before each line of a reason
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ def _one(
     verdict = _verdict(aws, item, record)
     reasons = [strayed] if strayed else []
     if verdict:
-        reasons += verdict.lines()
+        from deployer.verdict.verdict import WIDTH
+
+        reasons += verdict.lines(WIDTH - INDENT)
     elif unwell or not item.get("events"):
         reasons += unwell
     else:

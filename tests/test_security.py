@@ -303,7 +303,8 @@ def insights(seen: Seen) -> None:
 def breaker(seen: Seen) -> None:
     for service in seen.services:
         settings = service["deploymentConfiguration"]
-        assert settings["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
+        breaker = settings["deploymentCircuitBreaker"]
+        assert breaker["enable"] and breaker["rollback"]
         assert (settings["minimumHealthyPercent"], settings["maximumPercent"]) == (100, 200)
 
 

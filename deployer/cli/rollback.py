@@ -78,7 +78,7 @@ def _go(session: Session, record: Record, revision: str | None, timeout: float) 
     with patient(timeout) as patience:
         operation = Operation(session.aws, session.state, patience, console.hear)
         going = None if revision else under_way(session.aws, record)
-        if going and going.get("targetServiceRevisionArn") and formers(session.aws, session.state, record):
+        if going and going.get("sourceServiceRevisions"):
             click.echo(f"{record.name}: stopping the rollout that is under way", err=True)
             change = lambda one: operation.stop(one, going)  # noqa: E731
         else:

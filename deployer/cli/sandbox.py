@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -51,65 +54,84 @@ def sandbox() -> None:
     """An AWS on this machine: no account, real containers."""
 
 
-quiet = click.option("--quiet", is_flag=True, help="Only errors.")
+def showing(command: Callable[..., int]) -> Callable[..., int]:
+    """Adds the options of all commands that mean something here; the command gets them as `settings`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+    @click.option("--quiet", is_flag=True, help="Only errors.")
+    @click.option("--verbose", is_flag=True, help="Tracebacks.")
+    @click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR).")
+    @functools.wraps(command)
+    def wrapped(as_json: bool, quiet: bool, verbose: bool, no_color: bool, **others: Any) -> int:
+        settings = Settings(Path(), json=as_json, quiet=quiet, verbose=verbose, color=not no_color, sandbox=True)
+        return command(settings=settings, **others)
+
+    return wrapped
 
 
 @sandbox.command()
-@quiet
-def up(quiet: bool) -> int:
+@showing
+def up(settings: Settings) -> int:
     """Start it; one that runs is left as it is."""
     from deployer.sandbox import process
 
     where = process.folder()
     before = process.running(where)
     address = process.start(where)
-    if not quiet:
+    why = without_engine(address)
+    if settings.json:
+        click.echo(json.dumps({"url": address.url, "pid": address.pid, "started": before is None, "engine": why}))
+    elif not settings.quiet:
         click.echo(f"the sandbox {'runs already' if before else 'runs'}: {address.url} (process {address.pid})")
-        if why := without_engine(address):
+        if why:
             click.echo(f"no containers run in it: {why}", err=True)
     return 0
 
 
 @sandbox.command()
 @click.option("--wipe", is_flag=True, help="Forget what it holds, too: resources, images, votes.")
-@quiet
-def down(wipe: bool, quiet: bool) -> int:
+@showing
+def down(settings: Settings, wipe: bool) -> int:
     """Stop it, with every container, network and volume it made."""
     from deployer.sandbox import process
 
-    ran = process.stop(process.folder(), wipe)
-    if not quiet:
-        kept = "what it held is forgotten" if wipe else "what it holds is kept for the next start"
+    ran, swept = process.stop(process.folder(), wipe)
+    kept = "what it held is forgotten" if wipe else "what it holds is kept for the next start"
+    if settings.json:
+        click.echo(json.dumps({"ran": ran, "swept": swept, "wiped": wipe}))
+    elif not settings.quiet:
         click.echo(f"the sandbox {'is stopped' if ran else 'was not running'}; {kept}")
+    if not swept:
+        click.echo("Docker could not be asked: what ran in it may be left. Once it answers, run this again.", err=True)
     return 0
 
 
 @sandbox.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
-def status(as_json: bool) -> int:
+@showing
+def status(settings: Settings) -> int:
     """Show whether it runs, and where its load balancers listen."""
     from deployer.sandbox import process
 
     address = process.running(process.folder())
     if address is None:
-        if as_json:
+        if settings.json:
             click.echo(json.dumps({"running": False}))
             return 4
         raise NotDeployedError("The sandbox is not running.", "`deployer sandbox up` starts it.")
     told = _told(address)
-    if as_json:
+    if settings.json:
         click.echo(json.dumps({"running": True, "url": address.url, **told}, indent=1))
     else:
-        _text(address, told)
+        _text(settings, address, told)
     return 0
 
 
-def _text(address: Address, told: dict[str, Any]) -> None:
+def _text(settings: Settings, address: Address, told: dict[str, Any]) -> None:
     from rich.text import Text
 
     from deployer.report import terminal
 
-    console = terminal(Settings(file=None), sys.stdout)  # type: ignore[arg-type]
+    console = terminal(settings, sys.stdout)
     console.print(Text.assemble(("sandbox", "bold"), f"  {address.url}  process {address.pid}"), soft_wrap=True)
     rows = {
         "containers": f"none can run: {told['engine']}" if told["engine"] else str(told["containers"]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deployer.cli.options import common
-from deployer.errors import NotDeployedError
+from deployer.errors import DeployerError, NotDeployedError
 from deployer.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,25 +39,41 @@ def status(settings: Settings, watch: bool, check: bool) -> int:
                 f"{config.stack} is not deployed: nothing is recorded in {session.state.path}.",
                 "`deployer up` deploys it; `deployer state rebuild` makes a lost record again.",
             )
-        healthy = _once(session) if not watch else _watch(session)
-        return 5 if check and not healthy else 0
+        if watch:
+            return _watch(session)
+        return 5 if not _once(session) and check else 0
 
 
-def _watch(session: Session) -> bool:
+def _watch(session: Session) -> int:
     """Until Ctrl-C; on a terminal in place, else one after the other."""
     from rich.live import Live
 
     from deployer.report import terminal
 
     console = terminal(session.settings, sys.stdout)
-    if session.settings.json or not console.is_terminal:
-        while _once(session) in (True, False):
+    try:
+        while session.settings.json or not console.is_terminal:
+            try:
+                _once(session)
+            except DeployerError as error:  # it may be over with the next look
+                click.echo(f"Error: {error.message}", err=True)
+            sys.stdout.flush()
             time.sleep(WATCH_SECONDS)
-    with Live(console=console, screen=True, auto_refresh=False) as live:
-        while True:
-            seen = _look(session)
-            live.update(_page(session, seen, console.height), refresh=True)
-            time.sleep(WATCH_SECONDS)
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            while True:
+                live.update(_now(session, console.height), refresh=True)
+                time.sleep(WATCH_SECONDS)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _now(session: Session, height: int) -> Group | Text:
+    from rich.text import Text
+
+    try:
+        return _page(session, _look(session), height)
+    except DeployerError as error:
+        return Text(f"Error: {error.message}", style="red")
 
 
 @dataclass(frozen=True)
@@ -102,7 +118,10 @@ def _page(session: Session, seen: Seen, height: int) -> Group:
     from rich.text import Text
 
     clock = Text(time.strftime("%H:%M:%S") + f"  every {WATCH_SECONDS} s, Ctrl-C ends it", style="dim")
-    return Group(*_lines(session, seen)[: height - 2], clock)
+    lines = _lines(session, seen)[: height - 2]
+    for line in lines:  # a row each, or the last ones would not fit
+        line.no_wrap, line.overflow = True, "ellipsis"
+    return Group(*lines, clock)
 
 
 def _lines(session: Session, seen: Seen) -> list[Text]:
@@ -124,6 +143,7 @@ def _service(one: ServiceStatus, width: int) -> list[Text]:
     from rich.text import Text
 
     from deployer.report import plain
+    from deployer.verdict.verdict import ARN
 
     colour = "green" if one.healthy else "red"
     targets = f"  targets {one.targets[0]}/{one.targets[1]} healthy" if one.targets else ""
@@ -140,7 +160,7 @@ def _service(one: ServiceStatus, width: int) -> list[Text]:
     lines += [Text(indent + plain(reason), style="yellow") for reason in one.reasons]
     for at, message in one.events:
         clock = time.strftime("%H:%M:%S", time.localtime(at))
-        lines.append(Text(f"{indent}{clock} {plain(message)}", style="dim"))
+        lines.append(Text(f"{indent}{clock} {ARN.sub('', plain(message))}", style="dim"))
     return lines
 
 

@@ -52,7 +52,12 @@ class Service(Resource):
             "taskDefinition": self.task_definition,
             "desiredCount": self.count,
             "deploymentConfiguration": {
-                "deploymentCircuitBreaker": {"enable": True, "rollback": True, "thresholdConfiguration": BREAKER},
+                "deploymentCircuitBreaker": {
+                    "enable": True,
+                    "rollback": True,
+                    "thresholdConfiguration": BREAKER,
+                    "resetOnHealthyTask": False,  # else what is well for a while and then ends is never given up
+                },
                 "minimumHealthyPercent": 100,
                 "maximumPercent": 200,
             },
@@ -85,7 +90,7 @@ class Service(Resource):
             tags=tag_list(aws.tags(self.key, self.fingerprint), "key", "value"),
             **self._settings(),
         )
-        asked_for(answer, first=True)
+        asked_for(answer)
         return Made(answer["service"]["serviceArn"], {"task_definition": self.task_definition, "count": self.count})
 
     def update(self, aws: Aws, id: str, old: Service) -> None:
@@ -101,7 +106,7 @@ class Service(Resource):
             cluster=self.cluster, service=id, forceNewDeployment=failed, **self._changed_settings(old)
         )
         there = "".join(str(primary(service).get("id", "")) for service in before)
-        asked_for(answer, first=not any(service["runningCount"] for service in before), before=there)
+        asked_for(answer, before=there)
 
     def _changed_settings(self, old: Service) -> dict[str, Any]:
         """Network and load balancer only where they differ: each of them starts a deployment (API_UpdateService)."""

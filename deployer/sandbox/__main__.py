@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from deployer.sandbox.process import HELD, REGION
+from deployer.sandbox.process import HELD, REGION, UNSEEN
 
 ACCOUNT = "0" * 12  # nobody's
 ENVIRONMENT = {  # most of it is read when moto is imported
@@ -30,7 +30,6 @@ ENVIRONMENT = {  # most of it is read when moto is imported
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
     "MOTO_ACCOUNT_ID": ACCOUNT,
 }
-SAVE_SECONDS = 1.0  # after a change, and between two savings
 SUFFIX = "elb.localhost"  # browsers and resolvers lead every name under `localhost` to this machine (RFC 6761)
 log = logging.getLogger("deployer.sandbox")
 
@@ -50,21 +49,20 @@ def main() -> None:
     lock = take(options.folder)
     if lock is None:
         sys.exit(HELD)
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, b"0" if options.sweep else str(os.getpid()).encode(), 0)  # whom `down` has to stop
     if options.sweep:
         sweep(options.folder, options.wipe)
     else:
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
         run(options.folder)
 
 
 def take(folder: Path) -> int | None:
-    """The lock, held until this process ends; `run` writes its pid there. Who only looks whether it is held holds it
-    for an instant."""
+    """The lock, held until this process ends. Who only looks whether it is held holds it for an instant."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     for _ in range(50):
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(descriptor, 0)
             return descriptor
         time.sleep(0.01)
     return None
@@ -96,12 +94,12 @@ def sweep(folder: Path, wipe: bool) -> None:
 
     supplies, owner = Supplies(ACCOUNT), owner_of(folder)
     containers = Containers(owner, sockets_of(owner), supplies.secret, supplies.log, lambda host: None)
-    if not containers.available():
-        containers.clean()
-        if wipe:
-            containers.forget_image()
+    shutil.rmtree(sockets_of(owner), ignore_errors=True)
+    if containers.available():
+        sys.exit(UNSEEN)
+    containers.clean()
     if wipe:
-        shutil.rmtree(sockets_of(owner), ignore_errors=True)
+        containers.forget_image()
 
 
 def run(folder: Path) -> None:

@@ -19,6 +19,7 @@ from .registry import NoRegistryError, Registry, Served
 from .server import Sandbox
 
 SAVE_SECONDS = 1.0  # after a change, and between two savings
+SAVE_LATEST = 10.0  # while one change follows the other
 TIDY_SECONDS = 0.5
 log = logging.getLogger("deployer.sandbox")
 
@@ -101,11 +102,12 @@ class Life:
             self._tried = moment
             if not self.registry.alive():
                 self._start_registry()
-        if self.server.changed > self._saved and moment - max(self._saved, self.server.changed) > SAVE_SECONDS:
+        quiet = moment - max(self._saved, self.server.changed)
+        if self.server.changed > self._saved and (quiet > SAVE_SECONDS or moment - self._saved > SAVE_LATEST):
             self.save()
 
     def _look(self) -> None:
-        """What the scheduler has done is remembered, too: containers of a task unknown after a kill would be removed."""
+        """What the scheduler has done is remembered, too: after a kill, containers of unknown tasks are removed."""
         with LOCK:
             known = {(task.id, task.last_status) for task in _tasks()}
         if known != self._known:

@@ -28,9 +28,10 @@ from deployer.errors import DeployerError, UsageError
 NEEDS = {"moto": "moto", "aiohttp": "aiohttp", "bcrypt": "bcrypt", "cloudpickle": "cloudpickle"}
 REGION = "us-east-1"  # where nothing else is said
 START_SECONDS, STOP_SECONDS = 60.0, 60.0
-OWN = ("address.json", "address.new", "key", "log", "owner", "registry", "state.new", "state.pickle", "state.unusable",
-       "lock")  # fmt: skip
+OWN = ("address.json", "address.new", "key", "log", "log.old", "owner", "registry", "state.new", "state.pickle",
+       "state.unusable", "lock")  # fmt: skip
 HELD = 3  # the process's exit code when another one holds the folder
+UNSEEN = 4  # when Docker could not be asked what is left in it
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,10 @@ def start(where: Path) -> Address:
     )
 
 
-def stop(where: Path, wipe: bool = False) -> bool:
-    """Ends it with all its containers, networks and volumes; also those of one that was killed. Whether it ran."""
+def stop(where: Path, wipe: bool = False) -> tuple[bool, bool]:
+    """Ends it with all its containers, networks and volumes; also those of one that was killed.
+
+    Whether it ran, and whether Docker was asked: else its name is kept, so that the next `down` finds what is left."""
     pid = _holder(where)
     if pid:
         with contextlib.suppress(ProcessLookupError):
@@ -90,11 +93,12 @@ def stop(where: Path, wipe: bool = False) -> bool:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             _released(where, 5)
-    if (where / "owner").exists():
-        _sweep(where, wipe)
-        if wipe:
-            _forget(where)
-    return bool(pid)
+    if not (where / "owner").exists():
+        return bool(pid), True
+    swept = _sweep(where, wipe)
+    if wipe:
+        _forget(where, () if swept else ("owner",))
+    return bool(pid), swept
 
 
 def environment(address: Address, into: MutableMapping[str, str]) -> None:
@@ -131,6 +135,9 @@ def refuse_without_extra() -> None:
 def _spawn(where: Path) -> subprocess.Popen[bytes]:
     try:
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_foreign(where)
+        with contextlib.suppress(FileNotFoundError):
+            (where / "log").replace(where / "log.old")  # it may say why the last one died
         with (where / "log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "deployer.sandbox", str(where)], stdin=subprocess.DEVNULL, stdout=log,
@@ -139,6 +146,14 @@ def _spawn(where: Path) -> subprocess.Popen[bytes]:
     except OSError as error:
         raise DeployerError(f"The sandbox cannot be started in {where}: {error.strerror}.",
                             "Choose another directory with DEPLOYER_SANDBOX.") from error  # fmt: skip
+
+
+def _refuse_foreign(where: Path) -> None:
+    """What lies there is read as its own, so it has to be."""
+    others = [file.name for file in where.iterdir() if file.name not in OWN]
+    if where.stat().st_uid != os.getuid() or (others and not (where / "owner").exists()):
+        raise UsageError(f"{where} is no folder of the sandbox's: it belongs to another user, or holds other files.",
+                         "Choose an empty one of your own with DEPLOYER_SANDBOX.")  # fmt: skip
 
 
 def _held(where: Path) -> bool:
@@ -158,8 +173,10 @@ def _held(where: Path) -> bool:
 
 def _holder(where: Path) -> int:
     """The pid of the sandbox that holds the folder; 0 without one."""
-    with contextlib.suppress(OSError, ValueError):
-        return int((where / "lock").read_text()) if _held(where) else 0
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        if _held(where):
+            said = (where / "lock").read_text()  # nothing, if it is of an older deployer
+            return int(said or json.loads((where / "address.json").read_text("utf-8"))["pid"])
     return 0
 
 
@@ -170,16 +187,20 @@ def _released(where: Path, seconds: float) -> bool:
     return not _held(where)
 
 
-def _sweep(where: Path, wipe: bool) -> None:
-    """What a killed sandbox has left in the Docker engine."""
-    subprocess.run([sys.executable, "-m", "deployer.sandbox", str(where), "--sweep", *(["--wipe"] if wipe else [])],
-                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120,
-                   check=False, cwd="/")  # fmt: skip
+def _sweep(where: Path, wipe: bool) -> bool:
+    """What a killed sandbox has left in the Docker engine. Whether that was to be had."""
+    command = [sys.executable, "-m", "deployer.sandbox", str(where), "--sweep", *(["--wipe"] if wipe else [])]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=120, check=False, cwd="/")  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
-def _forget(where: Path) -> None:
+def _forget(where: Path, kept: tuple[str, ...]) -> None:
     """Its own files only: DEPLOYER_SANDBOX may name a folder with others in it."""
-    for name in OWN:
+    for name in [name for name in OWN if name not in kept]:
         if (where / name).is_dir():
             shutil.rmtree(where / name, ignore_errors=True)
         else:

@@ -7,10 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.whole.project import IMAGES, Project, path, until
+
+from .between import Ask
+from .conftest import Scene
 
 NEW = ("--image", "web=registry.invalid/web:2", *IMAGES[2:])
 
@@ -92,7 +96,7 @@ def test_ctrl_c_leaves_the_state_true_and_says_how_to_go_on(served: Project) -> 
     until(lambda: any(call.operation == "DescribeServiceDeployments" for call in served.cloud.calls()))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert "status --watch" in err and "deployer rollback web" in err
     served.cloud.scheduler("ok")
     served.run("up", *NEW).ended(0)
@@ -113,8 +117,7 @@ def test_a_first_deployment_is_given_up_early_and_stopped(project: Project) -> N
     project.cloud.scheduler("crash", "web")
     run = project.up().ended(1)
     assert "nothing serves" in run.text and "web ends with exit code 1" in run.text
-    stopped = [call for call in run.calls if call.operation == "StopServiceDeployment"]
-    assert stopped or "circuit breaker" in run.text
+    assert "its tasks taken away" in run.text or "circuit breaker" in run.text
     project.cloud.scheduler("ok")
     project.up().ended(0)
 
@@ -179,3 +182,29 @@ def wrong_clock(project: Project, hours: int, *args: str) -> subprocess.Complete
     env = path(project.cloud.env())
     return subprocess.run([sys.executable, "-c", code], cwd=project.folder, env=env, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
+
+
+@pytest.mark.parametrize("named", ["none", "the one before"])
+def test_the_service_deployment_is_found_where_the_answer_does_not_name_it(scene: Scene, named: str) -> None:
+    ecs = scene.cloud.client("ecs", hidden=True)
+
+    def deployments() -> list[str]:
+        found = ecs.list_service_deployments(cluster="voting", service="web")["serviceDeployments"]
+        return [one["serviceDeploymentArn"] for one in sorted(found, key=lambda one: one["createdAt"])]
+
+    def lagging(asked: dict[str, Any], ask: Ask) -> dict[str, Any]:
+        before, answer = deployments()[-1], ask()
+        del answer["service"]["currentServiceDeployment"]
+        return answer if named == "none" else {"service": answer["service"] | {"currentServiceDeployment": before}}
+
+    time.sleep(2.5)  # more than the times of a deployment may differ
+    scene.between.rules |= {"UpdateService": lagging, "DescribeServiceDeployments": lambda asked, ask: ask()}
+    scene.cloud.scheduler("stuck", "web")
+    scene.run("up", "--timeout", "4s", *NEW).ended(1)
+    followed = [asked["serviceDeploymentArns"] for asked in scene.between.asked["DescribeServiceDeployments"]]
+    assert followed[-1] == deployments()[-1:]
+
+
+def test_throttled_while_a_restart_is_watched(served: Project) -> None:
+    served.cloud.fault("throttle", "ecs", "DescribeServiceDeployments", times=12)
+    served.run("restart", "web").ended(0)

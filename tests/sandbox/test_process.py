@@ -202,3 +202,25 @@ def test_ctrl_c_in_the_terminal_that_started_it_leaves_it_alone(house: House) ->
     assert psutil.Process(pid).ppid() != os.getpid()
     os.kill(pid, signal.SIGTERM)
     until(lambda: process.running(house.folder) is None, 10)
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    place = tmp_path / "mine"
+    place.mkdir()
+    (place / "log").write_text("mine")
+    (place / "letter").write_text("dear")
+    house = House(DEPLOYER_SANDBOX=str(place))
+    assert "holds other files" in house.deployer("sandbox", "up").ended(2).err
+    house.deployer("sandbox", "down", "--wipe").ended(0)
+    assert {file.name: file.read_text() for file in place.iterdir()} == {"log": "mine", "letter": "dear"}
+
+
+def test_without_docker_down_says_what_it_could_not_see_to(house: House) -> None:
+    house.deployer("sandbox", "up").ended(0)
+    owner = house.owner
+    away = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+    run = house.deployer("sandbox", "down", "--wipe", "--json", env=away).ended(0)
+    assert run.json == {"ran": True, "swept": False, "wiped": True} and "may be left" in run.err
+    assert house.owner == owner, "by which the next one finds what is left"
+    assert house.deployer("sandbox", "down", "--wipe", "--json").ended(0).json["swept"]
+    assert not house.folder.exists()

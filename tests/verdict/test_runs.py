@@ -53,6 +53,7 @@ EXITS = {
                                    "not known."),
     "not-connected": exited(1, "redis.exceptions.ConnectionError: Error 111 connecting to 10.0.1.7:6379. Connection "
                                "refused."),
+    "application-missing": exited(4, "Failed to find attribute 'app' in 'app.voting'."),
     "file-missing": exited(3, "python: can't open file '/app/main.py': [Errno 2] No such file or directory"),
     "file-not-permitted": exited(1, "PermissionError: [Errno 13] Permission denied: '/data/votes.db'"),
 }  # fmt: skip
@@ -130,6 +131,11 @@ CASES = EXITS | HEALTH | UNPLACED
 @pytest.mark.parametrize("name", CASES)
 def test_cause(name: str) -> None:
     assert judge(CASES[name]).cause == name
+
+
+@pytest.mark.parametrize("line", ["KeyError: 'user_id'", "the configuration is missing", "ERROR: it is not set"])
+def test_what_is_no_environment_variable_is_not_called_one(line: str) -> None:
+    assert judge(exited(1, line)).cause == "exit-code"
 
 
 def test_every_cause_has_its_test() -> None:

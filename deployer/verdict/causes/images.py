@@ -63,7 +63,7 @@ CAUSES = (
     ),
     Cause(
         "registry-name",
-        both(pulling, said(r"lookup (?P<host>[\w.-]+).{0,80}(?:no such host|server misbehaving)|no such host")),
+        both(pulling, said(r"lookup (?P<host>(?!\S*docker\.io)[\w.-]+).{0,80}(?:no such host|server misbehaving)")),
         "The registry's name in {image} is not known to the tasks' DNS.",
         "Correct the host in `services.{service}.image`; a name that only your own network knows cannot be resolved in "
         "this VPC.",

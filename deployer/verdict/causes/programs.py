@@ -6,6 +6,7 @@ from deployer.verdict.causes.cause import Cause, Outlook, Words, both, exited, g
 from deployer.verdict.evidence import Evidence
 
 DENIED = r"Permission denied|EACCES"
+VARIABLE = r"(?-i:\b(?!(?:FATAL|CRITICAL|ERROR|ERR|WARN|WARNING|INFO|DEBUG|GET|POST|HTTP)\b)[A-Z][A-Z0-9_]{2,})"
 
 
 def program(name: str, pattern: str, sentence: str, advice: str, outlook: Outlook = "doubtful") -> Cause:
@@ -66,8 +67,8 @@ CAUSES = (
     ),
     program(
         "variable-missing",
-        r"KeyError: '(?P<variable>[A-Z][A-Z0-9_]+)'|"
-        r"(?P<name>\b[A-Z][A-Z0-9_]{2,})\b.{0,30}(?:(?:is )?not set|is (?:required|missing|undefined)|must be set)|"
+        r"KeyError: '(?P<variable>(?-i:[A-Z][A-Z0-9_]+))'|"
+        rf"(?P<name>{VARIABLE})\b.{{0,30}}(?:(?:is )?not set|is (?:required|missing|undefined)|must be set)|"
         r"(?:missing|required).{0,40}environment variable",
         "{service} misses an environment variable{what}.",
         "Add the one that the log below names to `services.{service}.environment`, or to `services.{service}.secrets` "
@@ -101,9 +102,16 @@ CAUSES = (
         "passing",
     ),
     program(
+        "application-missing",
+        r"Failed to find attribute '(?P<name>\w+)' in|Could not import '?(?P<module>[\w.]+)|"
+        r"Attribute \W(?P<attribute>\w+)\W not found in module",
+        "The server of {service} did not find the application that it is to serve{what}.",
+        "Correct MODULE:NAME in `services.{service}.command`, or in the image's CMD; the module must be in the image's "
+        "working directory (WORKDIR).",
+    ),
+    program(
         "file-missing",
-        r"No such file or directory|ENOENT|FileNotFoundError|Failed to find attribute '\w+' in|"
-        r"can't open file '(?P<file>[^']+)'|Could not import '?(?P<module>[\w.]+)",
+        r"No such file or directory|ENOENT|FileNotFoundError|can't open file '(?P<file>[^']+)'",
         "{service} misses a file that is not in the image {image}{what}.",
         "Look at COPY and WORKDIR in the Dockerfile and at .dockerignore; `docker run --rm --entrypoint ls {image} "
         "-la` shows what is there, and the log below names the file.",
