@@ -25,8 +25,8 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
     state       State, Record; atomic save, guards; lock: one run at a time
     aws         clients, identity, tags, names, partition; AWS's errors told apart
     image       Docker: context hash (context), build, push, digest
-    rollout     a deployment of a service, followed to its end; ecs: reading services; verdict/: why a rollout failed:
-                evidence, gathered while it exists, and the causes that are recognised in it
+    rollout     a deployment of a service, followed to its end (asked: which one it is); ecs: reading services
+    verdict/    why a rollout failed: evidence, gathered while it exists, and the causes that are recognised in it
     status      what runs, whether it is healthy, and why not
     operate     restart and rollback; logs, oneoff (a task of its own), shell (ECS Exec); timeline: where the time went
     sandbox/    an AWS on this machine, of which nothing outside cli/ knows

@@ -9,11 +9,12 @@ from typing import Any
 
 from deployer import aws as door
 from deployer import ecs
+from deployer.asked import GOING, asked_for
 from deployer.aws import Aws
 from deployer.errors import AwsError, DeployerError, Interrupted, RolloutError
 from deployer.events import Event, Listen, Outcome
 from deployer.patience import Patience
-from deployer.rollout import GOING, Rollout, asked_for, unfinished
+from deployer.rollout import Rollout, unfinished
 from deployer.state import Record, State
 from deployer.walk import Wait, Walk
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from deployer import aws as door
 from deployer import ecs
+from deployer.asked import ASKED, GOING, Asked, counts, service_deployment
 from deployer.aws import Aws
 from deployer.errors import DeployerError, RolloutError
 from deployer.state import Record
@@ -21,27 +21,7 @@ if TYPE_CHECKING:
 
 UNSEEN_SECONDS = 15.0  # DescribeServices may answer with an older state for some seconds
 LOOK_SECONDS = 10.0  # between two looks at stopped tasks while nothing is said to have failed
-SLACK = 2.0  # seconds by which the times of a deployment and of its service deployment may differ
-DEAF = 3  # refusals after which an endpoint is taken not to know service deployments
 FIRST_CHECKS = "a network load balancer's first health checks take 2 to 5 minutes on AWS"
-GOING = ("PENDING", "IN_PROGRESS")
-
-
-@dataclass
-class Asked:
-    """What this run has asked of ECS. `since`: seconds since the epoch, by AWS's clock."""
-
-    deployment: str
-    rollout: str  # ARN of the service deployment, where it is known
-    since: float
-    made: float = 0.0  # when the deployment was made; older than `since` where only the number of tasks changes
-    seen: float = field(default_factory=time.monotonic)  # when the deployment was seen last
-    failures: int = 0
-    looked: float = field(default_factory=time.monotonic)
-    deaf: int = 0
-
-
-ASKED: dict[str, Asked] = {}  # by service
 
 
 @dataclass(frozen=True)
@@ -58,7 +38,7 @@ class Rollout:
     def pending(self, aws: Aws) -> str | None:
         """What it waits for; None once it has succeeded. Raises RolloutError with the verdict."""
         asked = ASKED.get(self.service)
-        told = _service_deployment(aws, self.service, asked) if asked else None
+        told = service_deployment(aws, self.service, asked) if asked else None
         if asked and told and told["status"] in GOING:
             return self._going(aws, asked, told)
         service = self._described(aws, asked)
@@ -76,7 +56,7 @@ class Rollout:
         try:
             answer = aws.ecs.describe_service_revisions(serviceRevisionArns=[arn])["serviceRevisions"]
         except Exception as error:
-            if _counts(error):
+            if counts(error):
                 raise
             return False  # then `deployments[]` tells
         return not answer or answer[0]["taskDefinition"] == self.task_definition
@@ -173,7 +153,7 @@ class Rollout:
                 aws.ecs.update_service(cluster=ecs.cluster_of(self.service), service=self.service, desiredCount=0)
                 return "The deployment was stopped, and its tasks taken away."
             if back and asked.rollout:
-                aws.ecs.stop_service_deployment(serviceDeploymentArn=asked.rollout, stopType="ROLLBACK")
+                aws.ecs.stopservice_deployment(serviceDeploymentArn=asked.rollout, stopType="ROLLBACK")
                 return "The deployment was stopped; ECS goes back to what served before."
         except Exception as error:
             return f"{goes_on} ({door.said(error)})."
@@ -223,68 +203,6 @@ def unfinished(aws: Aws, record: Record, error: DeployerError) -> DeployerError:
     except Exception:
         return error
     return RolloutError(f"{error.message}\n{judged.message}", error.hint, judged.verdict)
-
-
-def asked_for(answer: dict[str, Any], before: str = "") -> None:
-    """Remembers which deployment the call has started, or found to be right.
-
-    `answer`: of Create- or UpdateService; `before`: the deployment that was there already, if it is known. Moments are
-    AWS's: the clock here may be another, and jump."""
-    service = answer["service"]
-    deployment = ecs.primary(service)
-    if deployment:
-        made = since = deployment["createdAt"].timestamp() if "createdAt" in deployment else 0.0
-        if deployment["id"] == before:  # only another number of tasks is asked for
-            since = _moment_of(answer)
-        rollout = service.get("currentServiceDeployment", "")
-        ASKED[service["serviceArn"]] = Asked(deployment["id"], rollout, since, made)
-
-
-def _moment_of(answer: dict[str, Any]) -> float:
-    """When AWS answered, in seconds since the epoch; 0 where it does not say."""
-    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
-    try:
-        return parsedate_to_datetime(date).timestamp() - 1  # it counts whole seconds
-    except ValueError:
-        return 0.0
-
-
-def _service_deployment(aws: Aws, service: str, asked: Asked) -> dict[str, Any] | None:
-    """None where the endpoint, or our permissions, know none; and as long as it is not visible."""
-    if asked.deaf >= DEAF:
-        return None
-    try:
-        asked.rollout = asked.rollout or _listed(aws, service, asked)
-        if not asked.rollout:
-            return None
-        answer = aws.ecs.describe_service_deployments(serviceDeploymentArns=[asked.rollout])
-    except Exception as error:
-        if _counts(error):
-            raise
-        asked.deaf += 1 if door.fault(error) == "lost" else DEAF
-        return None
-    found = next(iter(answer["serviceDeployments"]), None)
-    if found is None:
-        return None
-    made = found["createdAt"].timestamp()
-    if made < asked.made - SLACK:  # UpdateService's answer may still name the one before: not to be stopped
-        asked.rollout = ""
-        return None
-    return None if found["status"] not in GOING and made < asked.since - SLACK else dict(found)
-
-
-def _listed(aws: Aws, service: str, asked: Asked) -> str:
-    """The first service deployment since ours was made; later ones are somebody else's."""
-    answer = aws.ecs.list_service_deployments(
-        service=service, cluster=ecs.cluster_of(service), createdAt={"after": asked.made - SLACK}
-    )
-    found = sorted(answer["serviceDeployments"], key=lambda one: one["createdAt"])
-    return str(found[0]["serviceDeploymentArn"]) if found else ""
-
-
-def _counts(error: Exception) -> bool:
-    """Not so a refusal: the endpoint, or our permissions, may know no service deployments."""
-    return door.fault(error) == "throttled" or door.code(error) in door.EXPIRED
 
 
 def _superseded(service: dict[str, Any], told: dict[str, Any]) -> str:

@@ -193,6 +193,7 @@ def test_the_status_document(project: Project) -> None:
     assert (document["stack"], document["environment"], document["healthy"]) == ("voting", None, True)
     assert (document["account"], document["region"]) == ("123456789012", "us-east-1")
     web = next(one for one in document["services"] if one["name"] == "web")
+    assert web.pop("since") > 0 and {"at", "message"} == set(web.pop("events")[0])
     assert web == {
         "name": "web", "desired": 1, "running": 1, "pending": 0, "rollout": "COMPLETED",
         "image": "registry.invalid/web:1", "task_definition": "voting-web:1",
