@@ -49,10 +49,10 @@ def asked_for(answer: dict[str, Any], before: str = "") -> None:
 
 
 def _moment_of(answer: dict[str, Any]) -> float:
-    """When AWS answered, in seconds since the epoch; 0 where it does not say."""
+    """Just after AWS answered, in seconds since the epoch; 0 where it does not say. It counts whole seconds."""
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
     try:
-        return parsedate_to_datetime(date).timestamp() - 1  # it counts whole seconds
+        return parsedate_to_datetime(date).timestamp() + 1
     except ValueError:
         return 0.0
 

@@ -151,7 +151,7 @@ def test_where_the_time_went(project: Project, tmp_path: Path) -> None:
     chart = tmp_path / "chart.html"
     run = project.up("--timeline", str(chart)).ended(0)
     line = run.err.strip().splitlines()[-1]
-    assert "web" in line and "the longest chain was" in line and "service.web" in line.partition("chain was")[2]
+    assert "web" in line and "the longest chain was" in line and "service." in line.partition("chain was")[2]
     page = chart.read_text()
     assert page.startswith("<!doctype html>") and "service.web" in page and "http" not in page.replace("xhttp", "")
     assert project.run("up", *IMAGES, "--timeline", "/nowhere/x.html").code == 0
