@@ -105,6 +105,8 @@ def test_previous_is_the_task_that_stopped_last_and_why(scene: Scene) -> None:
     first = scene.write("I am first")
     scene.cloud.client("ecs").stop_task(cluster="voting", task=first, reason="by hand")
     until(lambda: scene.task() != first)
+    ecs = scene.cloud.client("ecs", hidden=True)
+    until(lambda: ecs.describe_tasks(cluster="voting", tasks=[first])["tasks"][0]["lastStatus"] == "STOPPED")
     scene.write("I am second")
     run = scene.run("logs", "web", "--previous").ended(0)
     assert "I am first" in run.out and "second" not in run.out
