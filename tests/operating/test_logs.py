@@ -104,8 +104,8 @@ def test_task_takes_the_beginning_of_an_id(scene: Scene) -> None:
 def test_previous_is_the_task_that_stopped_last_and_why(scene: Scene) -> None:
     first = scene.write("I am first")
     scene.cloud.client("ecs").stop_task(cluster="voting", task=first, reason="by hand")
-    until(lambda: scene.task() != first)
     ecs = scene.cloud.client("ecs", hidden=True)
+    until(lambda: first not in str(ecs.list_tasks(cluster="voting", serviceName="web")["taskArns"] or first))
     until(lambda: ecs.describe_tasks(cluster="voting", tasks=[first])["tasks"][0]["lastStatus"] == "STOPPED")
     scene.write("I am second")
     run = scene.run("logs", "web", "--previous").ended(0)
