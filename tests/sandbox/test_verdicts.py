@@ -126,6 +126,23 @@ def test_the_log_is_part_of_the_evidence(failed: Failed) -> None:
     assert any("nowhere_to_be_found" in line for line in failed.verdicts[named("module-missing")]["evidence"]["log"])
 
 
+@pytest.mark.parametrize(("cause", "reason", "code"), [
+    ("exit-code", "Essential container in task exited", 3),
+    ("out-of-memory", "OutOfMemoryError: Container killed due to memory usage", 137),
+    ("command-not-found", "CannotStartContainerError", None),
+    ("image-not-found", "CannotPullContainerError", None),
+    ("image-architecture", "descriptor matching platform 'linux/amd64'", None),
+    ("secret-not-found", "ResourceInitializationError", None),
+    ("health-error", "Task failed ELB health checks in (target-group ", None),
+    ("nobody-listens", "Task failed ELB health checks in (target-group ", None),
+])  # fmt: skip
+def test_tasks_end_in_the_words_of_aws(failed: Failed, cause: str, reason: str, code: int | None) -> None:
+    task = failed.verdicts[named(cause)]["evidence"]["tasks"][0]
+    (container,) = task["containers"]
+    assert reason in task["stopped_reason"] + container["reason"], task
+    assert code is None or container["exit_code"] == code
+
+
 def test_a_first_deployment_with_the_usual_settings_ends_within_a_minute(shared: House, tmp_path: Path) -> None:
     command = "command: [sleep, '600'], port: 8080, load_balancer: public"
     (tmp_path / "deploy.yaml").write_text(f"name: alone\nservices:\n  web: {{image: 'python:3.12-slim', {command}}}\n")
