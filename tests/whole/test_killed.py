@@ -192,7 +192,7 @@ def test_up_killed_at_any_mutating_call_is_finished_by_up_and_taken_away_by_down
 def test_down_that_is_killed_is_finished_by_down_and_undone_by_up(yard: Yard) -> None:
     yard.all(
         (f"down {kind} {nth}", killed(yard, kind, nth, ("down", "-y"), then, deployed))
-        for number, nth in enumerate(sampled(yard.down_calls, 3))
+        for number, nth in enumerate(sampled(yard.down_calls, 4))
         for kind, then in [(("kill-before", "kill-after")[number % 2], (vanishes, finishes)[number // 2 % 2])]
     )
 
@@ -200,7 +200,7 @@ def test_down_that_is_killed_is_finished_by_down_and_undone_by_up(yard: Yard) ->
 def test_a_replacement_of_the_network_that_is_killed_is_finished_by_up_and_taken_away_by_down(yard: Yard) -> None:
     yard.all(
         (f"replacement {kind} {nth}", killed(yard, kind, nth, UP, then, deployed, moved))
-        for number, nth in enumerate(sampled(yard.move_calls, 6))
+        for number, nth in enumerate(sampled(yard.move_calls, 8))
         for kind, then in [(("kill-before", "kill-after")[number % 2], (finishes_moving, vanishes)[number // 2 % 2])]
     )
 
@@ -214,7 +214,7 @@ def finishes_gateways(yard: Yard, project: Project) -> None:
 def test_a_change_of_the_gateways_that_is_killed_is_finished_by_up(yard: Yard, kind: str) -> None:
     yard.all(
         (f"gateways {kind} {nth}", killed(yard, kind, nth, UP, finishes_gateways, one_gateway, gateway_per_zone))
-        for nth in sampled(yard.nat_calls, 2)
+        for nth in sampled(yard.nat_calls, 3)
     )
 
 
