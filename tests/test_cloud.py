@@ -179,7 +179,7 @@ def test_it_starts_prints_its_url_and_ends_with_its_standard_input() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin and process.stdout
         url = json.loads(process.stdout.readline())["url"]
-        assert url.startswith("http://127.0.0.1:") and time.monotonic() - started < 1.5
+        assert url.startswith("http://127.0.0.1:") and time.monotonic() - started < 15
         Cloud(url).client("sts").get_caller_identity()
         process.stdin.close()
         assert process.wait(5) == 0

@@ -227,7 +227,7 @@ def test_without_a_log_group_it_says_so_and_still_gives_the_exit_code(scene: Sce
 
 
 def test_a_flood_is_shown_while_it_runs(scene: Scene) -> None:
-    ends(scene, 0, after=4)
+    ends(scene, 0, after=10)
     process = scene.begin("run", "web", "true", stderr=subprocess.DEVNULL)
     (task,) = until(scene.tasks)
     id = task["taskArn"].rpartition("/")[2]
