@@ -236,6 +236,7 @@ def test_a_flood_is_shown_while_it_runs(scene: Scene) -> None:
     thread.start()
     assert process.stdout
     assert process.stdout.readline() == "0.0\n" and process.poll() is None
-    out, _ = process.communicate(timeout=60)
+    out = process.stdout.read()  # not communicate(): it would lose what readline() has read ahead
+    process.wait(60)
     thread.join()
     assert len(set(out.splitlines())) == len(out.splitlines()) == 3999

@@ -65,13 +65,13 @@ def test_follow_shows_what_comes(app: Deployed) -> None:
 
 
 def test_ctrl_c_ends_the_container(app: Deployed) -> None:
-    before = len(app.house.containers())
+    before = {one.id for one in app.house.containers()}
     process = subprocess.Popen([*COMMAND, "run", "web", "--sandbox", "sleep", "1000"], cwd=app.folder,
                                env=app.house.env, stderr=subprocess.PIPE, text=True)  # fmt: skip
-    until(lambda: len(app.house.containers()) > before)
+    (mine,) = until(lambda: {one.id for one in app.house.containers()} - before, 60)
     process.terminate()
     assert "is being stopped" in process.communicate(timeout=30)[1] and process.returncode == 130
-    until(lambda: len(app.house.containers()) == before, 60)
+    until(lambda: mine not in {one.id for one in app.house.containers()}, 60)
 
 
 def test_exec_names_the_container(app: Deployed) -> None:
