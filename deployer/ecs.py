@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from deployer.aws import Aws, batches, ignoring
+from deployer.resource import Retry
+
+# The first use of ECS in an account makes its service-linked role, which takes a while to be usable.
+LINKED_ROLE = Retry("InvalidParameterException", "service linked role", 240)
 
 
 def cluster_of(arn: str) -> str:
@@ -15,6 +19,11 @@ def cluster_of(arn: str) -> str:
 def revision(arn: str) -> str:
     """`voting-web:7` of a task definition's ARN."""
     return arn.rpartition("/")[2]
+
+
+def moment(time: Any) -> float | None:
+    """Seconds since the epoch of a time that AWS has told, None of one that it has not."""
+    return float(time.timestamp()) if hasattr(time, "timestamp") else time
 
 
 def describe_services(aws: Aws, arns: list[str]) -> list[dict[str, Any]]:

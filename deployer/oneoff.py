@@ -17,7 +17,7 @@ from typing import Any
 from deployer import aws as door
 from deployer import logs, tasks
 from deployer.aws import Aws, tag_list
-from deployer.ecs import describe_services, primary
+from deployer.ecs import LINKED_ROLE, describe_services, primary
 from deployer.errors import AwsError, DeployerError, Interrupted, NotDeployedError, UsageError
 from deployer.patience import Patience
 from deployer.resource import Progress, Retry
@@ -31,11 +31,7 @@ CAPACITY = 300.0  # seconds
 SETTLE = 20.0  # seconds for which a lost answer is asked for again after the user has stopped
 BEFORE_MS = 60_000  # so far before its making nothing of a task's log can lie
 UNPLACED = "ECS could not place it: "
-# The types of `resources` import this module, so their LINKED_ROLE is written down again.
-RETRY = (
-    Retry("InvalidParameterException", "service linked role", 240),
-    Retry("ClientException", "apacity is unavailable", CAPACITY),
-)
+RETRY = (LINKED_ROLE, Retry("ClientException", "apacity is unavailable", CAPACITY))
 
 
 @dataclass(frozen=True)

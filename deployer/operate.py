@@ -9,7 +9,7 @@ from typing import Any
 
 from deployer import aws as door
 from deployer import ecs
-from deployer.asked import GOING, asked_for
+from deployer.asked import GOING, asked_for, counts
 from deployer.aws import Aws
 from deployer.errors import AwsError, DeployerError, Interrupted, RolloutError
 from deployer.events import Event, Listen, Outcome
@@ -124,9 +124,7 @@ class Operation:
             cluster=ecs.cluster_of(record.id or ""), service=record.id, taskDefinition=task_definition, **more
         )
         asked_for(answer)
-        inputs = record.inputs
-        rollout = Rollout(record.key, record.id or "", task_definition, inputs["count"], inputs.get("target_group"),
-                          inputs.get("kind"))  # fmt: skip
+        rollout = Rollout.of(record, task_definition)
         return Wait(lambda: rollout.pending(self.aws))
 
 
@@ -165,7 +163,7 @@ def _succeeded(aws: Aws, record: Record) -> set[str]:
         try:
             answer = aws.ecs.describe_service_revisions(serviceRevisionArns=batch)
         except Exception as error:
-            if door.fault(error) == "throttled" or door.code(error) in door.EXPIRED:
+            if counts(error):
                 raise
             break  # then none is known to have been healthy
         good |= {one["taskDefinition"] for one in answer["serviceRevisions"]}
@@ -179,7 +177,7 @@ def _deployments(aws: Aws, record: Record) -> list[dict[str, Any]]:
             service=record.id, cluster=ecs.cluster_of(record.id or ""), maxResults=LISTED
         )
     except Exception as error:
-        if door.fault(error) == "throttled" or door.code(error) in (*door.EXPIRED, "ServiceNotFoundException"):
+        if counts(error) or door.code(error) == "ServiceNotFoundException":
             raise
         return []
     found: list[dict[str, Any]] = answer["serviceDeployments"]

@@ -35,6 +35,13 @@ class Rollout:
     target_group: str | None
     kind: str | None
 
+    @classmethod
+    def of(cls, record: Record, task_definition: str) -> Rollout:
+        """Of a recorded service, to that revision."""
+        inputs = record.inputs
+        group, kind = inputs.get("target_group"), inputs.get("kind")
+        return cls(record.key, record.id or "", task_definition, inputs["count"], group, kind)
+
     def pending(self, aws: Aws) -> str | None:
         """What it waits for; None once it has succeeded. Raises RolloutError with the verdict."""
         asked = ASKED.get(self.service)
@@ -194,9 +201,7 @@ def evidence(aws: Aws, service: dict[str, Any], task_definition: str, since: flo
 
 def unfinished(aws: Aws, record: Record, error: DeployerError) -> DeployerError:
     """The error of a service whose time was up, with what keeps it from being well."""
-    inputs = record.inputs
-    rollout = Rollout(record.key, record.id or "", inputs["task_definition"], inputs["count"],
-                      inputs.get("target_group"), inputs.get("kind"))  # fmt: skip
+    rollout = Rollout.of(record, record.inputs["task_definition"])
     try:
         (service,) = ecs.describe_services(aws, [rollout.service])
         judged = rollout.judged(aws, service)

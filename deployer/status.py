@@ -96,8 +96,8 @@ def _one(
         url=url,
         targets=targets,
         strayed=bool(strayed := _strayed(record, definition)),
-        since=_moment(primary.get("createdAt")),
-        events=tuple((_moment(one.get("createdAt")) or 0.0, str(one["message"])) for one in item["events"][:EVENTS]),
+        since=ecs.moment(primary.get("createdAt")),
+        events=tuple((ecs.moment(one.get("createdAt")) or 0.0, str(one["message"])) for one in item["events"][:EVENTS]),
     )
     if status.healthy:
         return status
@@ -122,10 +122,6 @@ def _verdict(aws: Aws, item: dict[str, Any], record: Record) -> Verdict | None:
     wanted = record.inputs.get("task_definition") or item["taskDefinition"]
     found = evidence(aws, item, wanted, 0.0)
     return judge(found) if found.failed or found.rollout else None
-
-
-def _moment(time: Any) -> float | None:
-    return float(time.timestamp()) if hasattr(time, "timestamp") else None
 
 
 def _strayed(record: Record, definition: str) -> str:

@@ -8,11 +8,12 @@ from deployer.aws import Aws, batches
 from deployer.ecs import cluster_of
 
 
-def arns_of_service(aws: Aws, service: str, status: str = "RUNNING") -> list[str]:
+def arns_of_service(aws: Aws, service: str, status: str = "RUNNING", most: int | None = None) -> list[str]:
     """Of the service with this ARN. `status`: the desired one, RUNNING or STOPPED; ECS forgets those after an hour."""
     pages = aws.ecs.get_paginator("list_tasks").paginate(
-        cluster=cluster_of(service), serviceName=task_id(service), desiredStatus=status
-    )
+        cluster=cluster_of(service), serviceName=task_id(service), desiredStatus=status,
+        PaginationConfig={"MaxItems": most},
+    )  # fmt: skip
     return [arn for page in pages for arn in page["taskArns"]]
 
 

@@ -18,7 +18,8 @@ def restart(settings: Settings, services: tuple[str, ...], timeout: float, no_wa
 
     New tasks read their secrets again.
     """
-    from deployer.cli.session import deployed, load_standing, opened, patient
+    from deployer.cli.session import load_standing, opened, patient
+    from deployer.cli.target import deployed
     from deployer.console import Console
     from deployer.operate import Operation
 

@@ -40,7 +40,7 @@ def rollback(settings: Settings, service: str | None, revision: str | None, only
 
 def _chosen(session: Session, name: str | None) -> Record:
     """The named service, else the only one, else the only one whose rollout is under way."""
-    from deployer.cli.session import deployed
+    from deployer.cli.target import deployed
     from deployer.operate import under_way
 
     records = deployed(session, [name] if name else [])

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,7 +32,7 @@ def run(settings: Settings, service: str, command: tuple[str, ...], detach: bool
     """Run COMMAND once with SERVICE's image, network and secrets, as it is deployed now; show what it writes and exit
     with its exit code. It takes the place of the image's CMD; an ENTRYPOINT stays. Ctrl-C stops the task."""
     from deployer import oneoff
-    from deployer.cli.session import load_standing, opened
+    from deployer.cli.session import load_standing, opened, stoppable
     from deployer.cli.target import service_arn
 
     with opened(settings, load_standing(settings), "run", locked=False) as session:
@@ -44,7 +41,7 @@ def run(settings: Settings, service: str, command: tuple[str, ...], detach: bool
             raise DeployerError(f"Nothing can run: {session.idle}")
         log = session.state.records.get(f"log-group.{service}")
         launch = oneoff.of_service(session.aws, arn, service, log.id if log else None)
-        with stoppable() as patience:
+        with stoppable(float("inf"), "", "Left at once; the task may still run.") as patience:
             try:
                 task = oneoff.start(session.aws, launch, list(command), patience, lambda text: _say(settings, text))
             except Interrupted as error:
@@ -52,29 +49,6 @@ def run(settings: Settings, service: str, command: tuple[str, ...], detach: bool
             if detach:
                 return _detached(settings, task)
             return _Attendance(session, launch, task).end(patience)
-
-
-@contextlib.contextmanager
-def stoppable() -> Iterator[Patience]:
-    """Ctrl-C once sets `stop`; twice ends this process at once."""
-    import threading
-
-    from deployer.patience import Patience
-
-    patience = Patience(float("inf"), threading.Event())
-
-    def interrupt(number: int, frame: object) -> None:
-        if patience.stop.is_set():
-            os.write(2, b"\nLeft at once; the task may still run.\n")
-            os._exit(130)
-        patience.stop.set()
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield patience
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _detached(settings: Settings, task: str) -> int:

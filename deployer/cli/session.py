@@ -16,13 +16,13 @@ from deployer import config as configuration
 from deployer import refresh, stack
 from deployer import resources as _types  # noqa: F401  makes every resource type known
 from deployer.config import Config
-from deployer.errors import ConfigError, DeployerError, NotDeployedError, UsageError
+from deployer.errors import ConfigError, DeployerError, UsageError
 from deployer.lock import lock
 from deployer.patience import Patience
 from deployer.place import Place
 from deployer.resource import Found, Resource
 from deployer.settings import Settings
-from deployer.state import Record, State
+from deployer.state import State
 
 
 @dataclass
@@ -151,33 +151,30 @@ def named(config: Config, names: list[str]) -> None:
             raise UsageError(f"There is no service {name} in the file.", f"It has: {', '.join(config.services)}.")
 
 
-def deployed(session: Session, names: list[str]) -> list[Record]:
-    """The recorded services of these names (all without names). Raises NotDeployedError, UsageError."""
-    services = {one.name: one for one in session.state.records.values() if one.type == "service" and one.id}
-    if not services:
-        raise NotDeployedError(f"{session.config.stack} has no services in {session.state.path}.",
-                               "`deployer up` deploys it.")  # fmt: skip
-    for name in names:
-        if name not in services:
-            raise UsageError(f"There is no service {name} deployed.", f"There is: {', '.join(sorted(services))}.")
-    return [services[name] for name in (dict.fromkeys(names) or sorted(services))]
-
-
 def found_summary(found: list[Found]) -> str:
     return ", ".join(one.key for one in found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
 
 
-@contextlib.contextmanager
-def patient(timeout: float) -> Iterator[Patience]:
+def patient(timeout: float) -> contextlib.AbstractContextManager[Patience]:
     """Ctrl-C once: nothing new starts, what has begun is finished and recorded. Twice: stop at once, still recorded."""
-    patience = Patience(time.monotonic() + timeout, threading.Event())
+    return stoppable(
+        time.monotonic() + timeout,
+        "Stopping: what has begun is being finished. Press Ctrl-C again to stop at once.",
+        "Stopped at once; what was made is recorded. Run the command again to continue.",
+    )
+
+
+@contextlib.contextmanager
+def stoppable(deadline: float, once: str, twice: str) -> Iterator[Patience]:
+    """Ctrl-C sets `stop` and says `once` (nothing if it is empty); a second one says `twice` and ends this process."""
+    patience = Patience(deadline, threading.Event())
 
     def interrupt(number: int, frame: object) -> None:
         if patience.stop.is_set():
-            os.write(2, b"\nStopped at once; what was made is recorded. Run the command again to continue.\n")
+            os.write(2, f"\n{twice}\n".encode())
             os._exit(130)
         patience.stop.set()
-        os.write(2, b"\nStopping: what has begun is being finished. Press Ctrl-C again to stop at once.\n")
+        os.write(2, f"\n{once}\n".encode() if once else b"")
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deployer.cli.session import Session
 from deployer.errors import NotDeployedError, UsageError
+from deployer.state import Record
 
 UP = "`deployer up` deploys it; `deployer state rebuild` makes a lost record again."
 
@@ -34,3 +35,15 @@ def service_arn(session: Session, service: str) -> str:
     if record is None or not record.id:
         raise NotDeployedError(f"{service} is not deployed: the ECS service was not made yet.", UP)
     return record.id
+
+
+def deployed(session: Session, names: list[str]) -> list[Record]:
+    """The recorded services of these names (all without names). Raises NotDeployedError, UsageError."""
+    services = {one.name: one for one in session.state.records.values() if one.type == "service" and one.id}
+    if not services:
+        raise NotDeployedError(f"{session.config.stack} has no services in {session.state.path}.",
+                               "`deployer up` deploys it.")  # fmt: skip
+    for name in names:
+        if name not in services:
+            raise UsageError(f"There is no service {name} deployed.", f"There is: {', '.join(sorted(services))}.")
+    return [services[name] for name in (dict.fromkeys(names) or sorted(services))]

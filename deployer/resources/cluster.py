@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, batches, ignoring, tag_dict, tag_list
+from deployer.ecs import LINKED_ROLE
 from deployer.resource import Found, Made, Outputs, Resource, Retry
 
 GONE = "ClusterNotFoundException"
-# The first use of ECS in an account makes its service-linked role, which takes a while to be usable.
-LINKED_ROLE = Retry("InvalidParameterException", "service linked role", 240)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,8 @@ from typing import Any
 
 from deployer.asked import ASKED, asked_for
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
-from deployer.ecs import cluster_of, describe_services, primary, revision, settled
+from deployer.ecs import LINKED_ROLE, cluster_of, describe_services, primary, revision, settled
 from deployer.resource import Found, Made, Outputs, Resource, Retry
-from deployer.resources.cluster import LINKED_ROLE
 from deployer.rollout import Rollout
 
 BREAKER = {"type": "COUNT", "value": 3}  # failed tasks until ECS gives up; by itself it would be half of those wanted

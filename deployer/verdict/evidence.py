@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from deployer.ecs import moment
 from deployer.verdict.outside import EVENTS, line, tame
 
 LINES = 20
@@ -45,8 +46,8 @@ class StoppedTask:
             stop_code=task.get("stopCode", ""),
             stopped_reason=task.get("stoppedReason", ""),
             containers=tuple(map(StoppedContainer.of, task.get("containers", []))),
-            stopped_at=_moment(task.get("stoppedAt")),
-            started_at=_moment(task.get("startedAt")),
+            stopped_at=moment(task.get("stoppedAt")),
+            started_at=moment(task.get("startedAt")),
         )
 
     @property
@@ -173,7 +174,3 @@ class Evidence:
 def _tamed_task(task: StoppedTask) -> StoppedTask:
     containers = tuple(replace(one, name=tame(one.name), reason=tame(one.reason)) for one in task.containers)
     return replace(task, stopped_reason=tame(task.stopped_reason), containers=containers)
-
-
-def _moment(time: Any) -> float | None:
-    return float(time.timestamp()) if hasattr(time, "timestamp") else time

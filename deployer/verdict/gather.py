@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from deployer import aws as door
+from deployer import tasks
 from deployer.aws import Aws
 from deployer.ecs import cluster_of, revision, said_of_failure
 from deployer.verdict.evidence import LINES, TASKS, Evidence, Facts, Serving, StoppedTask, TargetHealth
@@ -38,16 +39,8 @@ class Gathering:
 
     def tasks(self, status: str) -> list[dict[str, Any]]:
         """Of the whole service, newest first."""
-        pages = self.aws.ecs.get_paginator("list_tasks").paginate(
-            cluster=self.cluster,
-            serviceName=self.service["serviceName"],
-            desiredStatus=status,
-            PaginationConfig={"MaxItems": LISTED},
-        )
-        arns = [arn for page in pages for arn in page["taskArns"]]
-        found: list[dict[str, Any]] = []
-        for batch in door.batches(arns, 100):
-            found += self.aws.ecs.describe_tasks(cluster=self.cluster, tasks=batch)["tasks"]
+        arns = tasks.arns_of_service(self.aws, self.service["serviceArn"], status, LISTED)
+        found = tasks.described(self.aws, self.cluster, arns)
         newest = "stoppedAt" if status == "STOPPED" else "createdAt"
         return sorted(found, key=lambda task: str(task.get(newest, "")), reverse=True)
 

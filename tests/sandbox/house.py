@@ -77,13 +77,13 @@ class House:
     def containers(self, task: bool = True) -> list[Any]:
         """Its containers that run; of tasks, or all."""
         label = {"label": [f"{OWNER}={self.owner}", *([f"{OWNER}.task"] if task else [])]}
-        return list(docker.from_env().containers.list(filters=label))
+        return list(docker.from_env().containers.list(ignore_removed=True, filters=label))
 
     def left(self) -> dict[str, int]:
         """What the engine holds of it, stopped containers too."""
         client, label = docker.from_env(), {"label": f"{OWNER}={self.owner}"}
         there = {
-            "containers": len(client.containers.list(all=True, filters=label)),
+            "containers": len(client.containers.list(all=True, ignore_removed=True, filters=label)),
             "networks": len(client.networks.list(filters=label)),
             "volumes": len(client.volumes.list(filters=label)),
         }

@@ -44,8 +44,8 @@ def test_none_and_two_again_and_a_forced_deployment(shared: House, tmp_path: Pat
     stack.write(web=service(count=0))
     stack.up().ended(0)
     assert stack.tasks("RUNNING") == []
-    until(lambda: get(url)[0] == 503, 5)
-    until(lambda: shared.containers() == [], 10)
+    until(lambda: get(url)[0] == 503, 15)
+    until(lambda: shared.containers() == [], 30)
     stack.write(web=service(count=2))
     stack.up().ended(0)
     first = {task["taskArn"] for task in stack.tasks("RUNNING")}
@@ -53,7 +53,7 @@ def test_none_and_two_again_and_a_forced_deployment(shared: House, tmp_path: Pat
     ecs = shared.client("ecs")
     with load(url) as requests:
         ecs.update_service(cluster="counts", service="web", forceNewDeployment=True)
-        until(lambda: len(stack.service()["deployments"]) == 1 and stack.service()["runningCount"] == 2, 30)
+        until(lambda: len(stack.service()["deployments"]) == 1 and stack.service()["runningCount"] == 2, 60)
     second = {task["taskArn"] for task in stack.tasks("RUNNING")}
     assert len(second) == 2 and not first & second
     assert {code for code, _ in requests.stop()} == {200}

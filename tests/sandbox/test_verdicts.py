@@ -51,7 +51,9 @@ CAUSES = {  # of a service, by the name of its cause
     "exit-127": runs("no-such-program --serve"),
     "exit-139": runs("exec python3 -c 'import ctypes; ctypes.string_at(0)'"),
     "exit-137": runs("sleep 0.2; exit 137"),
-    "out-of-memory": runs("exec python3 -c 'x = bytes(range(256)) * (3 << 20)'"),
+    # With a check: without one it would count as well after 3 s, before a busy machine has eaten the memory.
+    "out-of-memory": runs("exec python3 -c 'x = bytes(range(256)) * (3 << 20)'", ", port: 8080, load_balancer: "
+                          "{scheme: public, health: {path: /}, grace: 60}"),
     "command-not-found": "{command: [no-such-program]}",
     "module-missing": runs("exec python3 -c 'import nowhere_to_be_found'"),
     "image-not-found": '{image: "REGISTRY/none:1"}',

@@ -118,7 +118,7 @@ def test_redis_wants_the_password_and_nobody_else_has_it(app: Deployed) -> None:
     assert redis.Redis(port=port, password=password).ping()
     client = docker.from_env()
     knows = {"redis", "web"}  # by their secret
-    for one in client.containers.list(all=True):
+    for one in client.containers.list(all=True, ignore_removed=True):
         inside = password in json.dumps(client.api.inspect_container(one.id))
         assert inside == (one.labels.get("deployer.sandbox.container") in knows
                           and one.labels.get("deployer.sandbox") == app.house.owner), one.name  # fmt: skip
