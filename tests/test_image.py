@@ -519,7 +519,8 @@ def test_a_failed_build_names_the_step_and_shows_the_last_lines_but_no_argument(
     assert "returned a non-zero code: 7" in message and "intermediate container" not in message
     assert caught.value.hint.startswith("To see all of its output: docker build")
     assert "s3cr3t" not in message + caught.value.hint + repr(build) + "".join(lines)
-    assert not [each for each in docker_engine.containers.list(all=True, ignore_removed=True) if "s3cr3t" in str(each.attrs["Config"])]
+    everything = docker_engine.containers.list(all=True, ignore_removed=True)
+    assert not [each for each in everything if "s3cr3t" in str(each.attrs["Config"])]
 
 
 @pytest.mark.docker

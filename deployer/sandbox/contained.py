@@ -26,7 +26,8 @@ class Contained:
         """Raises NoRegistryError when there is no engine or no image."""
         try:
             client = docker.from_env()
-            for left in client.containers.list(all=True, ignore_removed=True, filters={"label": f"{MARK}={self.owner}"}):
+            ours = {"label": f"{MARK}={self.owner}"}
+            for left in client.containers.list(all=True, ignore_removed=True, filters=ours):
                 left.remove(force=True)
             return _Served(self._run(client, root, port))
         except ImageNotFound:

@@ -46,7 +46,7 @@ def test_a_restarted_sandbox_goes_on_with_its_tasks(here: Place) -> None:
     docker.from_env().containers.create(PYTHON, labels=labels)
     try:
         here.containers.close()
-        running = docker.from_env().containers.list(ignore_removed=True, filters={"label": f"deployer.sandbox.task={ended.id}"})
+        running = docker.from_env().containers.list(filters={"label": f"deployer.sandbox.task={ended.id}"})
         running[0].kill("SIGUSR1")
         assert running[0].wait()["StatusCode"] == 4
         here.again().adopt(
