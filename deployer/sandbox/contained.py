@@ -26,7 +26,7 @@ class Contained:
         """Raises NoRegistryError when there is no engine or no image."""
         try:
             client = docker.from_env()
-            ours = {"label": f"{MARK}={self.owner}"}
+            ours: dict[str, Any] = {"label": f"{MARK}={self.owner}"}
             for left in client.containers.list(all=True, ignore_removed=True, filters=ours):
                 left.remove(force=True)
             return _Served(self._run(client, root, port))
