@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 from deployer import aws as door
@@ -17,6 +18,7 @@ from deployer.aws import Aws
 from deployer.errors import DeployerError, Interrupted, RolloutError, StateError
 from deployer.events import ING, Event, Listen, Outcome
 from deployer.making import Maker, replaced_by
+from deployer.pace import Pace
 from deployer.patience import Patience, delays
 from deployer.plan import Action, Plan, Step
 from deployer.resource import TYPES, Ref, Resource
@@ -52,6 +54,7 @@ class Apply:
         self._lost: set[str] = set()
         self._updated: list[tuple[Resource, str]] = []
         self._turn = threading.Lock()
+        self._pace = Pace()
 
     def run(self, plan: Plan) -> Outcome:
         """Carries out the plan; failures are in the outcome, one for each cause."""
@@ -66,7 +69,9 @@ class Apply:
         self._pass(plan.steps, {step.key: self._needs(step, plan) for step in plan.steps}, self._grow)
         if self.outcome.ok and self._unsettled:
             self.outcome.left = sum(step.action is Action.DELETE for step in self._removals(plan))
-        elif self._trimmed() and self.outcome.ok:
+            return self.outcome
+        self._trim()
+        if self.outcome.ok:
             records = {step.key: step.record for step in plan.removals if step.record}
             going = planning.dependents(records | self._replaced(plan))
             steps = [step for step in self._removals(plan) if step.action is Action.DELETE and self.state.get(step.key)]
@@ -75,13 +80,12 @@ class Apply:
             self.outcome.counts["unchanged"] += sum(step.action is Action.KEEP for step in plan.removals)
         return self.outcome
 
-    def _trimmed(self) -> bool:
+    def _trim(self) -> None:
         for resource, id in self._updated if self.outcome.ok else ():
             try:
                 self._call(resource, lambda one=resource, id=id: one.trim(self.aws, id))  # type: ignore[misc]
             except Exception as error:
                 self._failed(resource.key, error)
-        return True
 
     def _needs(self, step: Step, plan: Plan) -> set[str]:
         keys = {other.key for other in plan.steps}
@@ -107,14 +111,14 @@ class Apply:
 
     def _pass(self, steps: list[Step], graph: dict[str, set[str]], work: Callable[[Step], Wait | None]) -> None:
         by_key = {step.key: step for step in steps}
-
         self._actions |= {step.key: step.action for step in steps}
 
         def begin(key: str) -> Wait | None:
             self._began[key] = time.monotonic()
             return work(by_key[key])
 
-        walk = Walk(graph, begin, self.patience, self.parallel, lambda key, text: self._tell("progress", key, text))
+        progress = partial(self._tell, "progress")
+        walk = Walk(graph, begin, self.patience, self.parallel, progress, lambda key: self._pace.before(by_key[key]))
         walk.run()
         for key, error in walk.failed.items():
             self._failed(key, error)

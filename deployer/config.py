@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from deployer import checks
+from deployer import checks, limits
 from deployer.document import Document, read, suggestion
 from deployer.errors import ConfigError, Problem
 from deployer.fields import either, shown
@@ -48,7 +48,8 @@ def load(path: Path, env: str | None = None, environ: Mapping[str, str] = os.env
     if faults:
         raise ConfigError(list(dict.fromkeys(problem for _, problem in faults)))
     assert config is not None
-    return Loaded(config, [document.problem(*finding) for finding in checks.warnings(config)])
+    doubts = [*checks.warnings(config), *limits.warnings(config)]
+    return Loaded(config, [document.problem(*finding) for finding in doubts])
 
 
 def validated(

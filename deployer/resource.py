@@ -93,6 +93,13 @@ class Retry(NamedTuple):
     seconds: float = 120
 
 
+class Rate(NamedTuple):
+    """How many steps may begin at once, and how many a second afterwards. Types with the same rate share it."""
+
+    burst: int
+    per_second: float
+
+
 class Made(NamedTuple):
     """What a creating call answered: the physical id, and the outputs as `read` would give them."""
 
@@ -130,6 +137,7 @@ class Resource:
     delete_first: ClassVar[bool] = False  # old and new cannot stand side by side
     holds_data: ClassVar[bool] = False
     holds_dependents: ClassVar[bool] = True  # others wait until it is usable, not just made
+    rate: ClassVar[Rate | None] = None  # where AWS throttles sooner than we are quick
     revisions: ClassVar[int] = 0  # a change makes a new revision; so many former ones are kept
     own_object: ClassVar[bool] = True  # else its removal changes nothing in the account
     deed: ClassVar[bool] = False  # something that is done: what has failed is not there, and is done again

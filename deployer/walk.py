@@ -16,6 +16,8 @@ from graphlib import TopologicalSorter
 from deployer.errors import DeployerError, Interrupted, StateError
 from deployer.patience import Patience, delays
 
+POLLS = 10  # a second, of all that is waited for: each asks two or three times, and ECS answers 20 a second
+
 
 @dataclass(frozen=True)
 class Wait:
@@ -48,6 +50,7 @@ class Walk:
         patience: Patience,
         parallel: int,
         waiting: Callable[[str, str], None] = lambda key, text: None,
+        pause: Callable[[str], float] = lambda key: 0.0,
     ) -> None:
         self.failed: dict[str, BaseException] = {}
         self.skipped: list[str] = []
@@ -56,9 +59,11 @@ class Walk:
         self._patience = patience
         self._parallel = parallel
         self._tell = waiting
+        self._pause = pause
         self._sorter = TopologicalSorter(graph)
         self._events: queue.SimpleQueue[tuple[str, str, object]] = queue.SimpleQueue()
         self._waiting: dict[str, _Waiting] = {}
+        self._paced: set[str] = set()  # could begin, were it their turn
         self._due: list[tuple[float, str]] = []
         self._running = 0
         self._done: set[str] = set()
@@ -81,12 +86,16 @@ class Walk:
             self._give_up(None)
         else:
             for key in self._sorter.get_ready():
-                self._submit(pool, "begun", key, self._begin, key)
+                self._paced.add(key)
+                heapq.heappush(self._due, (time.monotonic() + self._pause(key), key))
             while self._due and self._due[0][0] <= time.monotonic():
                 key = heapq.heappop(self._due)[1]
-                if key in self._waiting:
+                if key in self._paced:
+                    self._paced.remove(key)
+                    self._submit(pool, "begun", key, self._begin, key)
+                elif key in self._waiting:
                     self._submit(pool, "polled", key, self._waiting[key].wait.poll)
-        return bool(self._running or self._waiting)
+        return bool(self._running or self._waiting or self._paced)
 
     def _submit(self, pool: ThreadPoolExecutor, kind: str, key: str, call: Callable[..., object], *args: str) -> None:
         def work() -> None:
@@ -131,7 +140,8 @@ class Walk:
         if text != waiting.said:
             self._tell(key, text)
         waiting.said = text
-        heapq.heappush(self._due, (time.monotonic() + next(waiting.pauses), key))
+        pause = max(next(waiting.pauses), len(self._waiting) / POLLS)
+        heapq.heappush(self._due, (time.monotonic() + pause, key))
 
     def _finish(self, key: str) -> None:
         waiting = self._waiting.pop(key, None)
@@ -153,6 +163,7 @@ class Walk:
         for key, waiting in list(self._waiting.items()):
             awaited = waiting.said or "it to become usable"
             self._fail(key, reason or _late(key, f"while waiting for {awaited}"))
+        self._paced.clear()
         self._due.clear()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from deployer.asked import ASKED, asked_for
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
 from deployer.ecs import LINKED_ROLE, cluster_of, describe_services, primary, revision, settled
-from deployer.resource import Found, Made, Outputs, Resource, Retry
+from deployer.resource import Found, Made, Outputs, Rate, Resource, Retry
 from deployer.rollout import Rollout
 
 BREAKER = {"type": "COUNT", "value": 3}  # failed tasks until ECS gives up; by itself it would be half of those wanted
@@ -21,6 +21,7 @@ class Service(Resource):
 
     type = "service"
     replace_on = frozenset({"cluster"})
+    rate = Rate(burst=25, per_second=2.5)  # half of ECS's bucket for changes of services: a removal takes two calls
     exists_on = ("InvalidParameterException",)
     holds_dependents = False
     retry_on = (
