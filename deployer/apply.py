@@ -30,15 +30,9 @@ class Apply:
     """One run. `wait=False` leaves at once what nobody in the stack waits for (services, load balancers)."""
 
     def __init__(
-        self,
-        aws: Aws,
-        state: State,
-        patience: Patience,
-        *,
-        listen: Listen = lambda event: None,
-        parallel: int = 16,
-        wait: bool = True,
-    ) -> None:
+        self, aws: Aws, state: State, patience: Patience, *,
+        listen: Listen = lambda event: None, parallel: int = 16, wait: bool = True,
+    ) -> None:  # fmt: skip
         self.aws = aws
         self.state = state
         self.patience = patience

@@ -60,7 +60,7 @@ def test_the_tasks_of_a_rollout_have_to_find_an_address(tmp_path: Path) -> None:
 
 
 def test_public_load_balancers_leave_private_subnets_alone(tmp_path: Path) -> None:
-    lines = plain(25, "") + ["web: {image: 'a:1', port: 80, load_balancer: public}"]
+    lines = [*plain(25), "web: {image: 'a:1', port: 80, load_balancer: public}"]
     assert doubts(tmp_path, lines, "network: {cidr: 10.0.0.0/23, nat: single}\n") == []
     assert len(doubts(tmp_path, lines, "network: {cidr: 10.0.0.0/23}\n")) == 1
 

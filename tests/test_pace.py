@@ -108,7 +108,7 @@ def test_many_that_wait_are_asked_less_often_each() -> None:
             asked.append("")
             return "it" if time.monotonic() < until else None
 
-        walk = Walk({str(n): set() for n in range(waiting)}, lambda key: Wait(poll), Patience(until + 60), 8)  # noqa: B023
+        walk = Walk({str(n): set() for n in range(waiting)}, lambda key: Wait(poll), Patience(until + 60), 8)
         walk.run()
         polls[waiting] = len(asked)
     assert polls[60] <= 60 * 2, "60 services were asked one by one again and again within two seconds"
