@@ -8,16 +8,14 @@ import fcntl
 import json
 import logging
 import os
-import secrets
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
+from deployer.sandbox.folder import owner_of, sockets_of, write
 from deployer.sandbox.process import HELD, REGION, UNSEEN
 
 ACCOUNT = "0" * 12  # nobody's
@@ -68,26 +66,6 @@ def take(folder: Path) -> int | None:
     return None
 
 
-def owner_of(folder: Path) -> str:
-    """The name by which its containers are known, for as long as the folder lives."""
-    file = folder / "owner"
-    with contextlib.suppress(OSError):
-        if kept := file.read_text().strip():  # empty when the disk was full
-            return kept
-    name = secrets.token_hex(4)
-    file.write_text(name)
-    return name
-
-
-def sockets_of(owner: str) -> Path:
-    """A short path: that of a Unix socket has at most 108 bytes."""
-    folder = Path(tempfile.gettempdir()) / f"deployer-{os.getuid()}-{owner}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user")
-    return folder
-
-
 def sweep(folder: Path, wipe: bool) -> None:
     from .containers import Containers
     from .supplies import Supplies
@@ -116,20 +94,14 @@ def run(folder: Path) -> None:
     life.port = port
     try:
         url = life.listen()
-        announce(told, {"url": url, "pid": os.getpid(), "key": life.key, "account": ACCOUNT})
+        address = {"url": url, "pid": os.getpid(), "key": life.key, "account": ACCOUNT}
+        write(told, json.dumps(address).encode())
         life.begin()
         while not stop.wait(0.25):
             life.tend()
     finally:
         life.end()
     os._exit(0)  # calls still running are nobody's any more
-
-
-def announce(file: Path, address: dict[str, Any]) -> None:
-    fresh = file.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        json.dump(address, stream)
-    fresh.replace(file)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 
 from .control.tempo import LOCK, TEMPO
 from .endpoint import serve
+from .folder import kept, sockets_of
 from .quick import starting
 from .registry import NoRegistryError, Registry, Served
 from .server import Sandbox
@@ -30,7 +31,7 @@ class Life:
     def __init__(self, folder: Path, owner: str, account: str, suffix: str) -> None:
         self.folder, self.owner, self.account, self.suffix = folder, owner, account, suffix
         self.port = 0
-        self.key = _kept(folder / "key", lambda: f"SANDBOX{secrets.token_hex(8).upper()}")
+        self.key = kept(folder / "key", lambda: f"SANDBOX{secrets.token_hex(8).upper()}")
         self.server = Sandbox(self.key, self.status, self.after)
         self.registry = Registry(folder / "registry", self._contained)
         self.registry_problem = self.save_problem = ""
@@ -66,7 +67,6 @@ class Life:
 
     def _load(self) -> Any:
         from . import store
-        from .__main__ import sockets_of
         from .containers import Containers
         from .control import corrections
         from .fronts import Fronts
@@ -172,16 +172,6 @@ class Life:
         with contextlib.suppress(*FAULTS):  # the engine may have ended a moment ago
             return len(self.running.containers.engine.containers())
         return 0
-
-
-def _kept(file: Path, make: Any) -> str:
-    with contextlib.suppress(OSError):
-        if kept := file.read_text().strip():  # empty when the disk was full
-            return kept
-    made: str = make()
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        stream.write(made)
-    return made
 
 
 def _wake() -> None:

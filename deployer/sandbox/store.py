@@ -8,7 +8,6 @@ from __future__ import annotations
 import _thread
 import io
 import logging
-import os
 import threading
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +18,8 @@ from moto.core.base_backend import BackendDict
 
 from deployer import __version__
 
+from .folder import write
+
 log = logging.getLogger("deployer.sandbox")
 
 
@@ -27,12 +28,7 @@ def save(path: Path) -> None:
     backends = {one.service_name: {a: dict(dict.items(each)) for a, each in dict.items(one)} for one in _backends()}
     buffer = io.BytesIO()
     _Pickler(buffer).dump((_mark(), backends))
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(buffer.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write(path, buffer.getvalue())
 
 
 def load(path: Path) -> bool:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cloud.fixtures import docker_missing
 
+from .fronts_scene import Scene
 from .house import House
 
 
@@ -32,3 +34,11 @@ def shared(engine_needed: None) -> Iterator[House]:
     house = House()
     yield house
     house.close()
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    made.fronts.start()
+    yield made
+    made.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 import time
@@ -14,6 +13,8 @@ import pytest
 
 from deployer.sandbox.containers import Containers, watch
 from tests.sandbox.engine import DEAF, PYTHON, Place, container, place, spec, until
+
+from .faulty import Relay
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(60)]
 ENDS = """
@@ -95,55 +96,6 @@ def test_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     containers.adopt([again := spec(container())])
     until(lambda: containers.look(again.id).phase == "STOPPED")  # type: ignore[union-attr]
     containers.close()
-
-
-class Relay:
-    """The engine's socket behind one that can be cut."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.open = path, True
-        self.pairs: list[socket.socket] = []
-        self.server = self._listen()
-
-    def _listen(self) -> socket.socket:
-        self.path.unlink(missing_ok=True)
-        server = socket.socket(socket.AF_UNIX)
-        server.bind(str(self.path))
-        server.listen(64)
-        threading.Thread(target=self._accept, args=(server,), daemon=True).start()
-        return server
-
-    def _accept(self, server: socket.socket) -> None:
-        while True:
-            try:
-                near = server.accept()[0]
-            except OSError:
-                return
-            far = socket.socket(socket.AF_UNIX)
-            far.connect("/var/run/docker.sock")
-            self.pairs += [near, far]
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self._copy, args=(one, other), daemon=True).start()
-
-    @staticmethod
-    def _copy(one: socket.socket, other: socket.socket) -> None:
-        try:
-            while data := one.recv(65536):
-                other.sendall(data)
-            other.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def cut(self) -> None:
-        self.server.shutdown(socket.SHUT_RDWR)
-        self.server.close()
-        self.path.unlink()
-        for each in self.pairs:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def mend(self) -> None:
-        self.server = self._listen()
 
 
 def test_the_engine_stops_answering(here: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,6 @@ import pytest
 from deployer.sandbox.fronts.health import CHECKING, FAILED, HEALTHY, REGISTERING, Health, accepts, mismatch
 from deployer.sandbox.fronts.view import Check
 from tests.sandbox.fronts_scene import Scene, call, connected, fixed, free_port, read_all, until
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path)
-    made.fronts.start()
-    yield made
-    made.close()
-
 
 # --- ports and names ---
 

@@ -9,22 +9,12 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.sandbox.fronts_scene import Scene, call, connected, read_all, until
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path)
-    made.fronts.start()
-    yield made
-    made.close()
 
 
 @pytest.fixture

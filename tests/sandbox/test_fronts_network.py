@@ -8,20 +8,8 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from tests.sandbox.fronts_scene import Scene, connected, read_all, until
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path)
-    made.fronts.start()
-    yield made
-    made.close()
 
 
 async def digest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.sandbox.fronts_scene import Scene, call, fixed, forward, free_port, until
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path)
-    made.fronts.start()
-    yield made
-    made.close()
 
 
 def test_requests_go_round_the_healthy_targets(scene: Scene) -> None:
