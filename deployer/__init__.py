@@ -17,7 +17,7 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
     stack       Config → resources: the topology (network · balancing · workload · access: who may talk to whom ·
                 place: where it stands)
     resource    Resource, Ref, resolve: what a type is; `resources/`: the types
-    plan        wanted × recorded → Plan; pure
+    plan        wanted × recorded → Plan; pure (drift: what in the account is not as recorded)
     apply       the five actions around the graph walk (walk), with patience (patience); making: creates, once only;
                 prepare: what comes before the account is touched; events: what a run tells
     refresh     what of the record still exists; what in the account carries our tags

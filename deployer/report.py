@@ -110,6 +110,7 @@ def plan_json(session: Session, plan: Plan) -> dict[str, Any]:
                 "type": step.key.partition(".")[0],
                 "action": step.action.value,
                 "reason": step.reason,
+                "drift": list(step.drift),
                 "changes": [
                     {"field": change.field, "old": jsonable(change.old), "new": jsonable(change.new)}
                     for change in step.changes

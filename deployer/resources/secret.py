@@ -108,7 +108,7 @@ class Secret(Resource):
 def _listed(aws: Aws) -> list[dict[str, Any]]:
     filters = [{"Key": "tag-value", "Values": [aws.stack_id or aws.stack]}]
     pages = aws.secretsmanager.get_paginator("list_secrets").paginate(Filters=filters)
-    return [item for page in pages for item in page["SecretList"]]
+    return [item for page in pages for item in page["SecretList"] if "DeletedDate" not in item]
 
 
 def _living(aws: Aws, id: str) -> bool:
