@@ -99,7 +99,7 @@ def _seen(settings: dict[str, Any]) -> dict[str, Any]:
         "protocol": settings["Protocol"],
         "action": ", ".join(map(_action, settings.get("DefaultActions", ()))),
         "certificate": certificates[0].get("CertificateArn") if certificates else None,
-        "ssl policy": settings.get("SslPolicy") or None,
+        "ssl policy": settings.get("SslPolicy") if settings["Protocol"] in ("HTTPS", "TLS") else None,
     }
 
 

@@ -379,7 +379,7 @@ def test_reads_are_batched(account: Account, ec2: Any) -> None:
     assert Subnet.read(account.aws, [stranger]) == {stranger: None}
     account.cloud.forget_calls()
     seen = Subnet.read(account.aws, [*ids, "subnet-00000000"])
-    assert [seen[id] for id in ids] == [{}] * 250 and seen["subnet-00000000"] is None
+    assert all(seen[id] is not None for id in ids) and seen["subnet-00000000"] is None
     assert account.count("ec2.DescribeSubnets") == len(account.cloud.calls()) == 2
 
 
