@@ -92,7 +92,7 @@ def _read(aws: Aws, state: State, parallel: int, inspect: bool) -> frozenset[str
                 missing.add(record.key)
                 continue
             if extra:
-                outputs = {**outputs, SEEN: {**outputs.get(SEEN, {}), **extra}}
+                outputs = {**outputs, SEEN: {**extra, **outputs.get(SEEN, {})}}
             if outputs != record.outputs:
                 state.observe(record.but(outputs=outputs))
     return frozenset(missing)

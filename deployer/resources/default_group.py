@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, unsuccessful
 from deployer.resource import SEEN, Found, Made, Outputs
 from deployer.resources.security_group import SecurityGroup
-from deployer.resources.security_group_rules import Identity, identity_of, words
+from deployer.resources.security_group_rules import identities, words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,7 @@ class DefaultGroup(SecurityGroup):
 
     @classmethod
     def outputs_of(cls, item: dict[str, Any]) -> Outputs:
-        return {SEEN: {"rules": words(_identities(item))}}
+        return {SEEN: {"rules": words(identities(item))}}
 
     @classmethod
     def ours(cls, aws: Aws, item: dict[str, Any]) -> bool:
@@ -60,19 +59,3 @@ class DefaultGroup(SecurityGroup):
 
     def delete(self, aws: Aws, id: str) -> None:
         """Goes with the VPC."""
-
-
-PEERS = (("IpRanges", "CidrIp", "CidrIpv4"), ("Ipv6Ranges", "CidrIpv6", "CidrIpv6"),
-         ("PrefixListIds", "PrefixListId", "PrefixListId"))  # fmt: skip
-
-
-def _identities(group: dict[str, Any]) -> Iterator[Identity]:
-    """DescribeSecurityGroups merges rules of the same ports; here each is one again."""
-    for listing, egress in (("IpPermissions", False), ("IpPermissionsEgress", True)):
-        for permission in group.get(listing, ()):
-            one = {**permission, "IsEgress": egress}
-            for peers, name, as_rule in PEERS:
-                for peer in permission.get(peers, ()):
-                    yield identity_of({**one, as_rule: peer[name]})
-            for pair in permission.get("UserIdGroupPairs", ()):
-                yield identity_of({**one, "ReferencedGroupInfo": pair})

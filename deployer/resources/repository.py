@@ -92,9 +92,7 @@ class Repository(Resource):
         with ignoring(*DENIED):
             registry = aws.ecr.get_registry_scanning_configuration()["scanningConfiguration"]
             if registry.get("scanType") == "BASIC" and not registry.get("rules"):
-                for item in _described(aws, ids):
-                    on = item.get("imageScanningConfiguration", {}).get("scanOnPush", False)
-                    seen[item["repositoryName"]]["scan on push"] = on
+                seen = {id: {**fields, "scan on push": False} for id, fields in seen.items()}  # if `read` does not know
         return seen
 
     @classmethod
@@ -131,8 +129,10 @@ def _outputs(repository: dict[str, Any]) -> Outputs:
 
 
 def _seen(repository: dict[str, Any]) -> dict[str, Any]:
-    mutability = repository.get("imageTagMutability")
-    return {"tag mutability": mutability} if mutability else {}
+    seen: dict[str, Any] = {"tag mutability": repository.get("imageTagMutability", "IMMUTABLE")}
+    if repository.get("imageScanningConfiguration", {}).get("scanOnPush"):
+        seen["scan on push"] = True  # if not, the registry may scan it nevertheless: see `inspect`
+    return seen
 
 
 def _described(aws: Aws, names: list[str]) -> list[dict[str, Any]]:

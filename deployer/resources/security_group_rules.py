@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from deployer.resources.security_group import SecurityGroup
 
 Rule = dict[str, Any]
 Identity = tuple[str, int | str | None, str]
+# In DescribeSecurityGroups, and as DescribeSecurityGroupRules names the same
+PEERS = (("IpRanges", "CidrIp", "CidrIpv4"), ("Ipv6Ranges", "CidrIpv6", "CidrIpv6"),
+         ("PrefixListIds", "PrefixListId", "PrefixListId"))  # fmt: skip
 
 
 def rule(direction: str, port: int | None, source: Any, description: str) -> Rule:
@@ -69,9 +72,13 @@ class SecurityGroupRules(Resource):
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
         """With the rules that stand there, by whomever."""
-        groups = SecurityGroup.read(aws, ids)
-        present = _present(aws, [id for id in ids if groups[id] is not None])
-        return {id: None if groups[id] is None else {SEEN: {"rules": words(present.get(id, ()))}} for id in ids}
+        found = SecurityGroup.describe(aws, "group-id", ids)
+        seen: dict[str, Outputs] = {
+            group["GroupId"]: {SEEN: {"rules": words(identities(group))}}
+            for group in found
+            if SecurityGroup.ours(aws, group)
+        }
+        return {id: seen.get(id) for id in ids}
 
     def find(self, aws: Aws) -> str | None:
         return self.group_id if self.read(aws, [self.group_id])[self.group_id] is not None else None
@@ -132,6 +139,18 @@ def identity_of(item: dict[str, Any]) -> Identity:
     group = item.get("ReferencedGroupInfo", {}).get("GroupId")
     source = item.get("CidrIpv4") or group or item.get("CidrIpv6") or item.get("PrefixListId")
     return "egress" if item["IsEgress"] else "ingress", port, str(source)
+
+
+def identities(group: dict[str, Any]) -> Iterator[Identity]:
+    """DescribeSecurityGroups merges rules of the same ports; here each is one again."""
+    for listing, egress in (("IpPermissions", False), ("IpPermissionsEgress", True)):
+        for permission in group.get(listing, ()):
+            one = {**permission, "IsEgress": egress}
+            for peers, name, as_rule in PEERS:
+                for peer in permission.get(peers, ()):
+                    yield identity_of({**one, as_rule: peer[name]})
+            for pair in permission.get("UserIdGroupPairs", ()):
+                yield identity_of({**one, "ReferencedGroupInfo": pair})
 
 
 def _revoke(aws: Aws, id: str, rule_ids: list[str], egress: bool) -> None:

@@ -390,7 +390,6 @@ def test_reads_of_what_a_stack_has_take_one_call_a_type(account: Account) -> Non
     account.cloud.forget_calls()
     assert account.plan(VPC, *groups, *rules).idle
     assert sorted(map(str, account.cloud.calls())) == [
-        "ec2.DescribeSecurityGroupRules",
         "ec2.DescribeSecurityGroups",
         "ec2.DescribeSecurityGroups",
         "ec2.DescribeVpcs",

@@ -126,13 +126,14 @@ def test_a_service_reads_back_in_another_order_and_with_more_than_was_asked() ->
 
 
 def test_rules_read_back_without_ports_or_merged_are_the_same_rules() -> None:
-    rules = SecurityGroupRules(name="web", group_id="sg-1", rules=[rule("egress", None, "0.0.0.0/0", "to anywhere")])
-    seen = {"GroupId": "sg-1", "IsEgress": True, "IpProtocol": "-1", "FromPort": -1, "ToPort": -1,
-            "CidrIpv4": "0.0.0.0/0", "SecurityGroupRuleId": "sgr-1"}  # fmt: skip
-    aws: Any = Answers("ec2", "describe_security_group_rules", {"SecurityGroupRules": [seen]})
-    aws.ec2.describe_security_groups = lambda **asked: {"SecurityGroups": [{"GroupId": "sg-1"}]}
-    outputs = SecurityGroupRules.read(aws, ["sg-1"])["sg-1"] or {}
-    assert outputs[SEEN] == rules.expected()
+    wanted = [rule("egress", None, "0.0.0.0/0", "to anywhere"),
+              *(rule("ingress", 80, source, "from") for source in ("sg-1", "10.0.0.0/8", "10.1.0.0/16"))]  # fmt: skip
+    ingress = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": "sg-1"}],
+               "IpRanges": [{"CidrIp": "10.1.0.0/16", "Description": "from"}, {"CidrIp": "10.0.0.0/8"}]}  # fmt: skip
+    egress = {"IpProtocol": "-1", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    group = {"GroupId": "sg-2", "IpPermissions": [ingress], "IpPermissionsEgress": [egress], "Ipv6Ranges": []}
+    rules = SecurityGroupRules(name="web", group_id="sg-2", rules=wanted)
+    assert drift(rules, "sg-2", "ec2", "describe_security_groups", {"SecurityGroups": [group]}) == ()
 
 
 def test_every_rule_of_a_merged_permission_is_named() -> None:
