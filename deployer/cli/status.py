@@ -83,7 +83,9 @@ class Seen:
 
     @property
     def healthy(self) -> bool:
-        there = all(one["state"] in ("present", "drifted") for one in self.resources)  # drift alone makes nobody ill
+        """Drift alone makes nobody ill, but without its secret no task begins."""
+        odd = [one for one in self.resources if one["state"] != "present"]
+        there = all(one["state"] == "drifted" and one["type"] != "secret" for one in odd)
         return there and all(one.healthy for one in self.services)
 
 

@@ -86,6 +86,7 @@ def test_only_what_was_changed_is_changed(story: Story) -> None:
 
 
 def test_a_secret_that_is_scheduled_for_deletion_is_restored(story: Story) -> None:
+    assert story.runs["status --json"].json["healthy"] is False
     assert "secretsmanager.RestoreSecret" in story.runs["up"].mutations
     assert "secretsmanager.CreateSecret" not in story.runs["up"].mutations
 
