@@ -231,8 +231,8 @@ class Resource:
 
     @classmethod
     def inspect(cls, aws: Aws, ids: list[str]) -> dict[str, dict[str, Any]]:
-        """Fields of `expected` that `read` does not see, by id: few calls of their own, which may be refused. Of a field
-        that both tell, `read` is right."""
+        """Fields of `expected` that `read` does not see, by id: few calls of their own, which may be refused. Of a
+        field that both tell, `read` is right."""
         return {}
 
     @classmethod
