@@ -23,6 +23,7 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
     refresh     what of the record still exists; what in the account carries our tags
     recover     a lost record, made again from tags
     state       State, Record; atomic save, guards; lock: one run at a time
+    documents   policy documents, compared by what they say
     aws         clients, identity, tags, names, partition; AWS's errors told apart
     image       Docker: context hash (context), build, push, digest
     rollout     a deployment of a service, followed to its end (asked: which one it is); ecs: reading services

@@ -88,7 +88,8 @@ def _of(aws: Aws, load_balancer: str) -> list[dict[str, Any]]:
     return []
 
 
-HERE = {"Host": "#{host}", "Path": "/#{path}", "Query": "#{query}"}  # as AWS fills in what a redirect leaves out
+# As AWS fills in what a redirect leaves out.
+HERE = {"Protocol": "#{protocol}", "Host": "#{host}", "Port": "#{port}", "Path": "/#{path}", "Query": "#{query}"}
 
 
 def _seen(settings: dict[str, Any]) -> dict[str, Any]:
@@ -106,8 +107,8 @@ def _seen(settings: dict[str, Any]) -> dict[str, Any]:
 def _action(action: dict[str, Any]) -> str:
     if action["Type"] == "redirect":
         to = {**HERE, **action["RedirectConfig"]}
-        place = f"{to['Protocol'].lower()}://{to['Host']}:{to['Port']}{to['Path']}?{to['Query']}"
-        return f"redirect to {place} with {to['StatusCode']}"
+        place = f"{to['Protocol']}://{to['Host']}:{to['Port']}{to['Path']}?{to['Query']}"
+        return f"redirect to {place} with {to.get('StatusCode')}"
     groups = [one["TargetGroupArn"] for one in action.get("ForwardConfig", {}).get("TargetGroups", ())]
     named = groups or [action.get("TargetGroupArn", "")]
     return f"{action['Type']} {' and '.join(arn.partition('targetgroup/')[2] for arn in named)}".strip()

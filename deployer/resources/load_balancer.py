@@ -120,5 +120,7 @@ def _outputs(balancer: dict[str, Any]) -> Outputs:
 
 
 def _seen(balancer: dict[str, Any]) -> dict[str, Any]:
+    """What the answer does not hold is not told."""
     subnets = [zone["SubnetId"] for zone in balancer.get("AvailabilityZones", ())]
-    return {"groups": sorted(balancer.get("SecurityGroups", ())), "subnets": sorted(subnets)}
+    seen = {"groups": sorted(balancer.get("SecurityGroups", ())), "subnets": sorted(subnets)}
+    return {name: value for name, value in seen.items() if value}
