@@ -17,12 +17,13 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
     stack       Config → resources: the topology (network · balancing · workload · access: who may talk to whom ·
                 place: where it stands)
     resource    Resource, Ref, resolve: what a type is; `resources/`: the types
-    plan        wanted × recorded → Plan; pure
+    plan        wanted × recorded → Plan; pure (drift: what in the account is not as recorded)
     apply       the five actions around the graph walk (walk), with patience (patience); making: creates, once only;
                 prepare: what comes before the account is touched; events: what a run tells
     refresh     what of the record still exists; what in the account carries our tags
     recover     a lost record, made again from tags
     state       State, Record; atomic save, guards; lock: one run at a time
+    documents   policy documents, compared by what they say
     aws         clients, identity, tags, names, partition; AWS's errors told apart
     image       Docker: context hash (context), build, push, digest
     rollout     a deployment of a service, followed to its end (asked: which one it is); ecs: reading services

@@ -21,7 +21,7 @@ from deployer.making import Maker, replaced_by
 from deployer.pace import Pace
 from deployer.patience import Patience, delays
 from deployer.plan import Action, Plan, Step
-from deployer.resource import TYPES, Ref, Resource
+from deployer.resource import SEEN, TYPES, Ref, Resource
 from deployer.state import Record, State
 from deployer.walk import Wait, Walk
 
@@ -228,7 +228,7 @@ class Apply:
         return Wait(poll, resource.holds_dependents)
 
     def _ready(self, record: Record) -> None:
-        outputs = {name: value for name, value in record.outputs.items() if name != "settled"}
+        outputs = {name: value for name, value in record.outputs.items() if name not in ("settled", SEEN)}
         self.state.put(record.but(status="ready", outputs=outputs))
         self._count(record.key)
 

@@ -1,8 +1,8 @@
 """What is wanted, compared with what is recorded: pure data, no calls.
 
-No record: create. A change in an input that AWS cannot change in place: replace. Another change, or a record that was
-not finished: update. Else keep. The outputs of what will be made are UNKNOWN, which equals nothing, so a replacement
-reaches exactly those whose reference to it sits in `replace_on`; the others are updated.
+No record: create. A change in an input that AWS cannot change in place: replace. Another change, a record that was not
+finished, or drift: update. Else keep. The outputs of what will be made are UNKNOWN, which equals nothing, so a
+replacement reaches exactly those whose reference to it sits in `replace_on`; the others are updated.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from deployer.drift import strays
 from deployer.errors import DeployerError, UsageError
 from deployer.resource import TYPES, UNKNOWN, Ref, Resource, Unknown
 from deployer.state import Record
@@ -38,7 +39,8 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens to one key. `routine`: a removal nobody needs to be asked about; `gone`: it is not there."""
+    """What happens to one key. `routine`: a removal nobody needs to be asked about; `gone`: it is not there;
+    `drift`: what was changed in the account and is put back, field by field."""
 
     action: Action
     key: str
@@ -48,6 +50,7 @@ class Step:
     record: Record | None = None
     routine: bool = False
     gone: bool = False
+    drift: tuple[str, ...] = ()
 
     @property
     def type(self) -> type[Resource]:
@@ -144,11 +147,13 @@ def decide(resource: Resource, record: Record | None, lookup: Any, missing: bool
         action, reason = Action.UPDATE, "was not finished"
     elif record.status == "deleting":
         action, reason = Action.UPDATE, "its removal was begun"
-    elif stray := wanted.strays(record.outputs):
-        action, reason = Action.UPDATE, stray
-    elif not record.usable:
+    drift = () if fixed else strays(record)
+    if drift:
+        said = f"changed in the account: {'; '.join(drift)}"
+        action, reason = Action.UPDATE, f"{reason}; {said}" if reason else said
+    elif action is Action.KEEP and not record.usable:
         reason = "not usable at the moment"
-    return Step(action, resource.key, reason, changes, resource, record)
+    return Step(action, resource.key, reason, changes, resource, record, drift=drift)
 
 
 def renews(step: Step) -> bool:

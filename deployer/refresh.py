@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from deployer import aws as door
 from deployer.aws import Aws
+from deployer.drift import strays
 from deployer.errors import DeployerError, ForeignError, StateError
-from deployer.resource import TYPES, Found, Outputs, Resource
+from deployer.resource import SEEN, TYPES, Found, Outputs, Resource
 from deployer.state import Record, State
 
 LISTED_AFTER = 5.0  # seconds after which AWS lists what it has made
 
 
-def refresh(aws: Aws, state: State, parallel: int = 16) -> frozenset[str]:
+def refresh(aws: Aws, state: State, parallel: int = 16, inspect: bool = False) -> frozenset[str]:
     """Brings the records' outputs up to date and returns the keys of what is gone from the account.
 
-    A record without an id is a create that was cut off: what it made is looked for by its tags.
+    A record without an id is a create that was cut off: what it made is looked for by its tags. `inspect`: look for
+    drift where that takes calls of its own, too.
     Raises AwsError when AWS refuses a read.
     """
     records = state.records
@@ -35,10 +38,11 @@ def refresh(aws: Aws, state: State, parallel: int = 16) -> frozenset[str]:
                 same = former.base == record.key != former.key and former.id == id
                 if same and not TYPES[record.type].revisions:
                     state.forget(former.key)  # it was set aside, and is wanted again
-    missing = _read(aws, state, parallel)
-    while missing and time.time() < until:  # an empty answer so soon after a change proves nothing
+    missing = _read(aws, state, parallel, inspect)
+    while (missing or (inspect and any(map(strays, state.records.values())))) and time.time() < until:
+        # so soon after a change it proves nothing
         time.sleep(0.5)
-        missing &= _read(aws, state, parallel)
+        missing &= _read(aws, state, parallel, inspect)
     return missing
 
 
@@ -66,7 +70,7 @@ def find(aws: Aws, resource: Resource, records: Mapping[str, Record]) -> str | N
     return next((other for other in others if other not in aside), id)
 
 
-def _read(aws: Aws, state: State, parallel: int) -> frozenset[str]:
+def _read(aws: Aws, state: State, parallel: int, inspect: bool) -> frozenset[str]:
     by_type: dict[str, list[Record]] = {}
     for record in state.records.values():
         if record.type not in TYPES:
@@ -77,14 +81,19 @@ def _read(aws: Aws, state: State, parallel: int) -> frozenset[str]:
         by_type.setdefault(record.type, []).append(record)
     with ThreadPoolExecutor(parallel) as pool:
         reads = {type: pool.submit(read_type, aws, type, records) for type, records in by_type.items()}
+        looks = {type: pool.submit(inspect_type, aws, type, records) for type, records in by_type.items() if inspect}
         seen = {type: future.result() for type, future in reads.items()}
+        more = {type: future.result() for type, future in looks.items()}
     missing = set()
     for type, records in by_type.items():
         for record in records:
-            outputs = seen[type].get(record.id or "")
+            outputs, extra = seen[type].get(record.id or ""), more.get(type, {}).get(record.id or "")
             if outputs is None:
                 missing.add(record.key)
-            elif outputs != record.outputs:
+                continue
+            if extra:
+                outputs = {**outputs, SEEN: {**extra, **outputs.get(SEEN, {})}}
+            if outputs != record.outputs:
                 state.observe(record.but(outputs=outputs))
     return frozenset(missing)
 
@@ -95,6 +104,17 @@ def read_type(aws: Aws, type: str, records: Iterable[Record]) -> dict[str, Outpu
         return TYPES[type].read(aws, ids)
     except Exception as error:
         raise door.explain(error, f"Reading the {type} resources of {aws.stack}") from error
+
+
+def inspect_type(aws: Aws, type: str, records: Iterable[Record]) -> dict[str, dict[str, Any]]:
+    """Without what AWS refuses to tell, for want of a permission, or the endpoint does not know: then it is not
+    compared."""
+    try:
+        return TYPES[type].inspect(aws, sorted({record.id for record in records if record.id}))
+    except Exception as error:
+        if door.code(error) and door.code(error) not in door.EXPIRED:
+            return {}
+        raise door.explain(error, f"Looking at the {type} resources of {aws.stack}") from error
 
 
 def scan(aws: Aws, parallel: int = 16) -> list[Found]:

@@ -64,7 +64,7 @@ def plan_lines(console: Terminal, stack: str, plan: Plan) -> None:
 
 def _line(step: Step) -> Text:
     sign, style = STYLES[step.action]
-    reason = "" if step.reason in ("not there yet", "no longer wanted") else f"  ({step.reason})"
+    reason = "" if step.reason in ("not there yet", "no longer wanted") else f"  ({plain(step.reason)})"
     told = f"  {plain(step.resource.told)}" if step.resource and step.resource.told else ""
     return Text.assemble((f"{sign} ", style), step.key, told, (reason, "dim"))
 
@@ -110,6 +110,7 @@ def plan_json(session: Session, plan: Plan) -> dict[str, Any]:
                 "type": step.key.partition(".")[0],
                 "action": step.action.value,
                 "reason": step.reason,
+                "drift": list(step.drift),
                 "changes": [
                     {"field": change.field, "old": jsonable(change.old), "new": jsonable(change.new)}
                     for change in step.changes

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Outputs = dict[str, Any]
 Progress = Callable[[str], None]
+SEEN = "now"  # of outputs: the fields of `expected` as they are in the account now; never saved
 
 
 @dataclass(frozen=True)
@@ -231,9 +232,16 @@ class Resource:
         """The outputs of each object, None for what is gone; in as few calls as AWS allows."""
         raise NotImplementedError
 
-    def strays(self, outputs: Outputs) -> str:
-        """What in the account is not as the inputs say, in words, as far as `read` has looked; empty if nothing."""
-        return ""
+    def expected(self) -> dict[str, Any]:
+        """What somebody may change behind our back, and `update` puts back: field, in the user's terms -> its value as
+        `read` gives it under SEEN. No field whose form AWS may choose: a false alarm is worse than silence."""
+        return {}
+
+    @classmethod
+    def inspect(cls, aws: Aws, ids: list[str]) -> dict[str, dict[str, Any]]:
+        """Fields of `expected` that `read` does not see, by id: few calls of their own, which may be refused. Of a
+        field that both tell, `read` is right."""
+        return {}
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from deployer.errors import StateError
+from deployer.resource import SEEN
 
 FORMAT = 1
 # creating: the call may or may not have reached AWS · unfinished: exists, not configured to the end
@@ -137,9 +138,11 @@ class State:
             self._version += self._records.pop(key, None) is not None
 
     def _remember(self, record: Record) -> None:
+        lasting = {name: value for name, value in record.outputs.items() if name != SEEN}
+        text = json.dumps(asdict(record.but(outputs=lasting)), sort_keys=True, indent=1)
+        self._version += text != self._texts.get(record.key)
         self._records[record.key] = record
-        self._texts[record.key] = json.dumps(asdict(record), sort_keys=True, indent=1)
-        self._version += 1
+        self._texts[record.key] = text
 
     def save(self, record: Record | None = None) -> None:
         """Returns once everything put so far is on the disk. Raises StateError with the record that could not be."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from deployer import aws as door
 from deployer import ecs
 from deployer.aws import Aws
+from deployer.drift import strays
 from deployer.state import Record
 
 if TYPE_CHECKING:
@@ -158,14 +159,19 @@ def _image(definition: str, records: dict[str, Record]) -> str:
 
 
 def resource_states(records: dict[str, Record], missing: frozenset[str]) -> list[dict[str, Any]]:
-    """Each record as present, missing or unfinished (`made` counts as present: only its waiting was cut short)."""
-    return [
-        {
-            "key": record.key,
-            "type": record.type,
-            "id": record.id,
-            "arn": record.outputs.get("arn") or (record.id if str(record.id).startswith("arn:") else None),
-            "state": "missing" if key in missing else "present" if record.status in ("ready", "made") else "unfinished",
-        }
-        for key, record in sorted(records.items())
-    ]
+    """Each record as present, missing, drifted or unfinished (`made` counts as present: only its waiting was cut
+    short). `drift`: what was changed in the account, field by field."""
+    return [_resource_state(record, key in missing) for key, record in sorted(records.items())]
+
+
+def _resource_state(record: Record, missing: bool) -> dict[str, Any]:
+    drift = () if missing else strays(record)
+    there = "drifted" if drift else "present" if record.status in ("ready", "made") else "unfinished"
+    return {
+        "key": record.key,
+        "type": record.type,
+        "id": record.id,
+        "arn": record.outputs.get("arn") or (record.id if str(record.id).startswith("arn:") else None),
+        "state": "missing" if missing else there,
+        "drift": list(drift),
+    }

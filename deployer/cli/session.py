@@ -41,8 +41,9 @@ class Session:
     def is_new(self) -> bool:
         return not self.state.saved
 
-    def refresh(self, parallel: int = 16) -> None:
-        self.missing = refresh.refresh(self.aws, self.state, parallel)
+    def refresh(self, parallel: int = 16, inspect: bool = False) -> None:
+        """`inspect`: look for drift as well."""
+        self.missing = refresh.refresh(self.aws, self.state, parallel, inspect)
 
     def refuse_strangers(self) -> None:
         """Without a record, objects of this stack's name may be its own or another's: nothing is touched."""

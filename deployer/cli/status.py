@@ -83,14 +83,16 @@ class Seen:
 
     @property
     def healthy(self) -> bool:
-        there = all(one["state"] == "present" for one in self.resources)
+        """Drift alone makes nobody ill, but without its secret no task begins."""
+        odd = [one for one in self.resources if one["state"] != "present"]
+        there = all(one["state"] == "drifted" and one["type"] != "secret" for one in odd)
         return there and all(one.healthy for one in self.services)
 
 
 def _look(session: Session) -> Seen:
     from deployer import status as reading
 
-    session.refresh()
+    session.refresh(inspect=True)
     records = session.state.records
     services = reading.services(session.aws, records, session.outputs(), list(session.config.services))
     return Seen(services, reading.resource_states(records, session.missing))
@@ -127,6 +129,8 @@ def _page(session: Session, seen: Seen, height: int) -> Group:
 def _lines(session: Session, seen: Seen) -> list[Text]:
     from rich.text import Text
 
+    from deployer.report import plain
+
     word, style = ("healthy", "green") if seen.healthy else ("not healthy", "red")
     about = f"  {session.aws.account}  {session.aws.region}  "
     lines = [Text.assemble((session.config.stack, "bold"), about, (word, style))]
@@ -134,7 +138,9 @@ def _lines(session: Session, seen: Seen) -> list[Text]:
     for one in seen.services:
         lines += _service(one, width)
     odd = [one for one in seen.resources if one["state"] != "present"]
-    lines += [Text.assemble((f"{one['state']}  ", "red"), one["key"], (f"  {one['id'] or ''}", "dim")) for one in odd]
+    for part in odd:
+        lines.append(Text.assemble((f"{part['state']}  ", "red"), part["key"], (f"  {part['id'] or ''}", "dim")))
+        lines += [Text(f"    {plain(field)}", style="yellow") for field in part["drift"]]
     there = sum(one["state"] != "missing" for one in seen.resources)
     return [*lines, Text(f"{there} of {len(seen.resources)} recorded resources are there", style="dim")]
 

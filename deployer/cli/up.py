@@ -114,7 +114,7 @@ def _plan(session: Session, images: dict[str, str], build: bool, delete_data: bo
     from deployer import plan as planning
 
     session.refuse_strangers()
-    session.refresh(parallel)
+    session.refresh(parallel, inspect=True)
     if session.idle:  # nothing can be built
         services = session.config.services.items()
         images = {name: f"{name}:{NOT_BUILT}" for name, service in services if service.build} | images

@@ -7,7 +7,7 @@ from typing import Any
 
 from deployer.aws import Aws, batches, ignoring, tag_dict, tag_list
 from deployer.ecs import LINKED_ROLE
-from deployer.resource import Found, Made, Outputs, Resource, Retry
+from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
 
 GONE = "ClusterNotFoundException"
 
@@ -28,7 +28,10 @@ class Cluster(Resource):
     insights: bool
 
     def _settings(self) -> list[dict[str, str]]:
-        return [{"name": "containerInsights", "value": "enabled" if self.insights else "disabled"}]
+        return [{"name": "containerInsights", "value": self.expected()["insights"]}]
+
+    def expected(self) -> dict[str, Any]:
+        return {"insights": "enabled" if self.insights else "disabled"}
 
     def create(self, aws: Aws) -> Made:
         cluster = aws.ecs.create_cluster(
@@ -44,8 +47,8 @@ class Cluster(Resource):
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
         active = [cluster for batch in batches(ids, 100) for cluster in _active(aws, batch)]
-        seen = {cluster["clusterArn"] for cluster in active if aws.owns(_tags(cluster))}
-        return {id: {} if id in seen else None for id in ids}
+        seen = {cluster["clusterArn"]: _outputs(cluster) for cluster in active if aws.owns(_tags(cluster))}
+        return {id: seen.get(id) for id in ids}
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
@@ -72,8 +75,13 @@ class Cluster(Resource):
 
 def _active(aws: Aws, names: list[str]) -> list[dict[str, Any]]:
     """Deleted clusters stay describable as INACTIVE for a while; unknown ones are no error."""
-    clusters = aws.ecs.describe_clusters(clusters=names, include=["TAGS"])["clusters"]
+    clusters = aws.ecs.describe_clusters(clusters=names, include=["TAGS", "SETTINGS"])["clusters"]
     return [cluster for cluster in clusters if cluster["status"] != "INACTIVE"]
+
+
+def _outputs(cluster: dict[str, Any]) -> Outputs:
+    settings = {one["name"]: one["value"] for one in cluster.get("settings", ())}
+    return {SEEN: {"insights": settings["containerInsights"]} if "containerInsights" in settings else {}}
 
 
 def _tags(item: dict[str, Any]) -> dict[str, str]:

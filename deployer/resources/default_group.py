@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, unsuccessful
-from deployer.resource import Found, Made
+from deployer.resource import SEEN, Found, Made, Outputs
 from deployer.resources.security_group import SecurityGroup
+from deployer.resources.security_group_rules import identities, words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,13 @@ class DefaultGroup(SecurityGroup):
                 aws.ec2.revoke_security_group_ingress(GroupId=id, IpPermissions=group["IpPermissions"])
             if group["IpPermissionsEgress"]:
                 aws.ec2.revoke_security_group_egress(GroupId=id, IpPermissions=group["IpPermissionsEgress"])
+
+    def expected(self) -> dict[str, Any]:
+        return {"rules": []}
+
+    @classmethod
+    def outputs_of(cls, item: dict[str, Any]) -> Outputs:
+        return {SEEN: {"rules": words(identities(item))}}
 
     @classmethod
     def ours(cls, aws: Aws, item: dict[str, Any]) -> bool:

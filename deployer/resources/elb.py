@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from deployer.aws import Aws, describe, ignoring, tag_dict, tag_list
 from deployer.resource import Found, Resource
 
+FEW = 5  # up to so many are asked for their attributes one by one; of more, these are not looked at
 GONE = ("LoadBalancerNotFound", "TargetGroupNotFound", "ListenerNotFound")
 
 
@@ -45,3 +47,12 @@ def claim_named(aws: Aws, key: str, operation: str, listing: str, id_field: str,
             arn = item[id_field]
             return aws.claim(key, arn, tags_of(aws, [arn]).get(arn, {}))
     return None
+
+
+def attributes_of(ask: Callable[..., Any], argument: str, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """AWS's own names and values, by ARN; a call for each."""
+    seen: dict[str, dict[str, Any]] = {}
+    for id in ids if len(ids) <= FEW else ():
+        with ignoring(*GONE):
+            seen[id] = {one["Key"]: one.get("Value", "") for one in ask(**{argument: id})["Attributes"]}
+    return seen

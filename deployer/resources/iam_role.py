@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
-from deployer.resource import Found, Made, Outputs, Resource, Retry
+from deployer.documents import meaning
+from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
 
 POLICY = "deployer"
+PAGES = 4  # of the account's roles, a thousand each, that are looked through for the policies of ours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,46 +37,66 @@ class IamRole(Resource):
         """Role names are unique in the account, over all regions."""
         return self.physical_name(aws, 64, [aws.region])
 
-    def trust(self, aws: Aws) -> str:
+    def trust(self) -> dict[str, Any]:
+        """`source` names the account."""
         statement = {
             "Effect": "Allow",
             "Principal": {"Service": self.service},
             "Action": "sts:AssumeRole",
             "Condition": {
-                "StringEquals": {"aws:SourceAccount": aws.account},
+                "StringEquals": {"aws:SourceAccount": self.source.split(":")[4]},
                 "ArnLike": {"aws:SourceArn": self.source},
             },
         }
-        return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        return {"Version": "2012-10-17", "Statement": [statement]}
+
+    def policy(self) -> dict[str, Any]:
+        return {"Version": "2012-10-17", "Statement": self.statements}
 
     def create(self, aws: Aws) -> Made:
         role = aws.iam.create_role(
             Path=path(aws),
             RoleName=self.role_name(aws),
             Description=self.description,
-            AssumeRolePolicyDocument=self.trust(aws),
+            AssumeRolePolicyDocument=json.dumps(self.trust()),
             Tags=tag_list(aws.tags(self.key, self.fingerprint)),
         )["Role"]
         return Made(role["RoleName"], {"arn": role["Arn"]})
 
     def configure(self, aws: Aws, id: str) -> None:
         if self.statements:
-            policy = json.dumps({"Version": "2012-10-17", "Statement": self.statements})
-            aws.iam.put_role_policy(RoleName=id, PolicyName=POLICY, PolicyDocument=policy)
+            aws.iam.put_role_policy(RoleName=id, PolicyName=POLICY, PolicyDocument=json.dumps(self.policy()))
 
     def update(self, aws: Aws, id: str, old: IamRole) -> None:
-        aws.iam.update_assume_role_policy(RoleName=id, PolicyDocument=self.trust(aws))
+        aws.iam.update_assume_role_policy(RoleName=id, PolicyDocument=json.dumps(self.trust()))
         aws.iam.update_role(RoleName=id, Description=self.description)
         self.configure(aws, id)
-        if not self.statements:
-            with ignoring("NoSuchEntity"):
-                aws.iam.delete_role_policy(RoleName=id, PolicyName=POLICY)
+        _strip(aws, id, but=POLICY if self.statements else "")
+
+    def expected(self) -> dict[str, Any]:
+        """A permissions boundary is not looked at: it only narrows, and is the guard of whoever owns the account."""
+        policy = meaning(self.policy()) if self.statements else None
+        return {"trust": meaning(self.trust()), "policy": policy, "other policies": []}
+
+    @classmethod
+    def inspect(cls, aws: Aws, ids: list[str]) -> dict[str, dict[str, Any]]:
+        """One call tells the policies of all roles; any other would be three for each role. It is account-wide: there
+        is no filter by path."""
+        paginator = aws.iam.get_paginator("get_account_authorization_details")
+        pages = paginator.paginate(Filter=["Role"], PaginationConfig={"PageSize": 1000})
+        seen: dict[str, dict[str, Any]] = {}
+        for number, page in enumerate(pages, start=1):
+            ours = (role for role in page["RoleDetailList"] if role["RoleName"] in ids and role["Path"] == path(aws))
+            seen |= {role["RoleName"]: _policies(role) for role in ours}
+            if number == PAGES or len(seen) == len(ids):
+                break
+        return seen
 
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
         pages = aws.iam.get_paginator("list_roles").paginate(PathPrefix=path(aws))
-        seen = {role["RoleName"]: {"arn": role["Arn"]} for page in pages for role in page["Roles"]}
-        return {id: seen[id] if id in seen else _outputs(aws, id) for id in ids}
+        seen = {role["RoleName"]: _outputs(role) for page in pages for role in page["Roles"]}
+        return {id: seen[id] if id in seen else _asked(aws, id) for id in ids}
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
@@ -95,21 +117,41 @@ class IamRole(Resource):
 
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring("NoSuchEntity"):
-            for page in aws.iam.get_paginator("list_role_policies").paginate(RoleName=id):
-                for policy in page["PolicyNames"]:
-                    aws.iam.delete_role_policy(RoleName=id, PolicyName=policy)
-            for page in aws.iam.get_paginator("list_attached_role_policies").paginate(RoleName=id):
-                for attached in page["AttachedPolicies"]:
-                    aws.iam.detach_role_policy(RoleName=id, PolicyArn=attached["PolicyArn"])
+            _strip(aws, id)
             aws.iam.delete_role(RoleName=id)
 
 
-def _outputs(aws: Aws, name: str) -> Outputs | None:
+def _strip(aws: Aws, id: str, but: str = "") -> None:
+    """Takes every policy off the role, by whomever it was put there, `but` the inline one of that name."""
+    for page in aws.iam.get_paginator("list_role_policies").paginate(RoleName=id):
+        for policy in page["PolicyNames"]:
+            if policy != but:
+                with ignoring("NoSuchEntity"):
+                    aws.iam.delete_role_policy(RoleName=id, PolicyName=policy)
+    for page in aws.iam.get_paginator("list_attached_role_policies").paginate(RoleName=id):
+        for attached in page["AttachedPolicies"]:
+            with ignoring("NoSuchEntity"):
+                aws.iam.detach_role_policy(RoleName=id, PolicyArn=attached["PolicyArn"])
+
+
+def _outputs(role: dict[str, Any]) -> Outputs:
+    document = role.get("AssumeRolePolicyDocument")
+    return {"arn": role["Arn"], SEEN: {"trust": meaning(document)} if document else {}}
+
+
+def _asked(aws: Aws, name: str) -> Outputs | None:
     """Asks for one that is not listed: the list may lag."""
     with ignoring("NoSuchEntity"):
         role = aws.iam.get_role(RoleName=name)["Role"]
-        return {"arn": role["Arn"]} if role["Path"] == path(aws) else None
+        return _outputs(role) if role["Path"] == path(aws) else None
     return None
+
+
+def _policies(role: dict[str, Any]) -> dict[str, Any]:
+    inline = {one["PolicyName"]: one["PolicyDocument"] for one in role["RolePolicyList"]}
+    ours = inline.pop(POLICY, None)
+    others = [*inline, *(one["PolicyArn"] for one in role["AttachedManagedPolicies"])]
+    return {"policy": meaning(ours) if ours else None, "other policies": sorted(others)}
 
 
 def path(aws: Aws) -> str:

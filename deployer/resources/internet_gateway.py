@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from deployer.aws import Aws, ignoring
-from deployer.resource import Made
+from deployer.resource import SEEN, Made, Outputs
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
 
 
@@ -29,11 +30,26 @@ class InternetGateway(Ec2Resource):
         with ignoring("Resource.AlreadyAssociated"):
             aws.ec2.attach_internet_gateway(InternetGatewayId=id, VpcId=self.vpc_id)
 
-    def delete(self, aws: Aws, id: str) -> None:
-        """Detaching is refused while anything in the VPC still has a public address."""
-        with ignoring("InvalidInternetGatewayID.NotFound"):
-            for gateway in self.describe(aws, self.id_filter, [id]):
-                for attachment in gateway["Attachments"]:
+    def update(self, aws: Aws, id: str, old: InternetGateway) -> None:
+        self._detach(aws, id, but=self.vpc_id)
+        self.configure(aws, id)
+
+    def expected(self) -> dict[str, Any]:
+        return {"attached to": [self.vpc_id]}
+
+    @classmethod
+    def outputs_of(cls, item: dict[str, Any]) -> Outputs:
+        return {SEEN: {"attached to": [one["VpcId"] for one in item.get("Attachments", ())]}}
+
+    def _detach(self, aws: Aws, id: str, but: str = "") -> None:
+        """Refused while anything in the VPC still has a public address."""
+        for gateway in self.describe(aws, self.id_filter, [id]):
+            for attachment in gateway["Attachments"]:
+                if attachment["VpcId"] != but:
                     with ignoring("Gateway.NotAttached"):
                         aws.ec2.detach_internet_gateway(InternetGatewayId=id, VpcId=attachment["VpcId"])
+
+    def delete(self, aws: Aws, id: str) -> None:
+        with ignoring("InvalidInternetGatewayID.NotFound"):
+            self._detach(aws, id)
             aws.ec2.delete_internet_gateway(InternetGatewayId=id)

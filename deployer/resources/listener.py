@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, describe, ignoring
-from deployer.resource import Found, Made, Outputs, Retry
+from deployer.resource import SEEN, Found, Made, Outputs, Retry
 from deployer.resources.elb import ElbResource, found_among, tags_of
 
 GONE = "ListenerNotFound"
@@ -55,8 +55,11 @@ class Listener(ElbResource):
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
         items = describe(lambda batch: aws.elbv2.describe_listeners(ListenerArns=batch)["Listeners"], ids, 20, (GONE,))
-        seen = {item["ListenerArn"] for item in items}
-        return {id: {} if id in seen else None for id in ids}
+        seen = {item["ListenerArn"]: {SEEN: _seen(item)} for item in items}
+        return {id: seen.get(id) for id in ids}
+
+    def expected(self) -> dict[str, Any]:
+        return _seen(self._settings())
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
@@ -83,3 +86,29 @@ def _of(aws: Aws, load_balancer: str) -> list[dict[str, Any]]:
         pages = aws.elbv2.get_paginator("describe_listeners").paginate(LoadBalancerArn=load_balancer)
         return [item for page in pages for item in page["Listeners"]]
     return []
+
+
+# As AWS fills in what a redirect leaves out.
+HERE = {"Protocol": "#{protocol}", "Host": "#{host}", "Port": "#{port}", "Path": "/#{path}", "Query": "#{query}"}
+
+
+def _seen(settings: dict[str, Any]) -> dict[str, Any]:
+    """The same for what was asked of AWS and what it answers, with all that it fills in."""
+    certificates = settings.get("Certificates", ())
+    return {
+        "port": settings["Port"],
+        "protocol": settings["Protocol"],
+        "action": ", ".join(map(_action, settings.get("DefaultActions", ()))),
+        "certificate": certificates[0].get("CertificateArn") if certificates else None,
+        "ssl policy": settings.get("SslPolicy") if settings["Protocol"] in ("HTTPS", "TLS") else None,
+    }
+
+
+def _action(action: dict[str, Any]) -> str:
+    if action["Type"] == "redirect":
+        to = {**HERE, **action["RedirectConfig"]}
+        place = f"{to['Protocol']}://{to['Host']}:{to['Port']}{to['Path']}?{to['Query']}"
+        return f"redirect to {place} with {to.get('StatusCode')}"
+    groups = [one["TargetGroupArn"] for one in action.get("ForwardConfig", {}).get("TargetGroups", ())]
+    named = groups or [action.get("TargetGroupArn", "")]
+    return f"{action['Type']} {' and '.join(arn.partition('targetgroup/')[2] for arn in named)}".strip()

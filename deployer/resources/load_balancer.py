@@ -7,8 +7,8 @@ from typing import Any
 
 from deployer.aws import Aws, describe, ignoring
 from deployer.errors import AwsError
-from deployer.resource import Found, Made, Outputs, Retry
-from deployer.resources.elb import ElbResource, claim_named, found_among
+from deployer.resource import SEEN, Found, Made, Outputs, Retry
+from deployer.resources.elb import ElbResource, attributes_of, claim_named, found_among
 
 GONE = "LoadBalancerNotFound"
 
@@ -56,11 +56,22 @@ class LoadBalancer(ElbResource):
         aws.elbv2.modify_load_balancer_attributes(LoadBalancerArn=id, Attributes=attributes)
 
     def update(self, aws: Aws, id: str, old: LoadBalancer) -> None:
-        if self.subnets != old.subnets:
+        """From what it is now: somebody may have changed it."""
+        now = next((_seen(item) for item in _describe(aws, [id])), {})
+        if self.kind == "application" and now.get("subnets") != sorted(self.subnets):
             aws.elbv2.set_subnets(LoadBalancerArn=id, Subnets=self.subnets)
-        if self.groups != old.groups:
+        if now.get("groups") != sorted(self.groups):
             aws.elbv2.set_security_groups(LoadBalancerArn=id, SecurityGroups=self.groups)
         self.configure(aws, id)
+
+    def expected(self) -> dict[str, Any]:
+        """A network load balancer cannot give its subnets back."""
+        subnets = {"subnets": sorted(self.subnets)} if self.kind == "application" else {}
+        return {"groups": sorted(self.groups), **subnets, **self.attributes}
+
+    @classmethod
+    def inspect(cls, aws: Aws, ids: list[str]) -> dict[str, dict[str, Any]]:
+        return attributes_of(aws.elbv2.describe_load_balancer_attributes, "LoadBalancerArn", ids)
 
     def pending(self, aws: Aws, id: str) -> str | None:
         for balancer in _describe(aws, [id]):
@@ -73,7 +84,7 @@ class LoadBalancer(ElbResource):
 
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
-        seen = {item["LoadBalancerArn"]: _outputs(item) for item in _describe(aws, ids)}
+        seen = {item["LoadBalancerArn"]: _outputs(item) | {SEEN: _seen(item)} for item in _describe(aws, ids)}
         return {id: seen.get(id) for id in ids}
 
     @classmethod
@@ -106,3 +117,10 @@ def _outputs(balancer: dict[str, Any]) -> Outputs:
     """`door`: the port by which it is reached from here, where an emulator's name carries one."""
     host, _, door = balancer["DNSName"].partition(":")
     return {"host": host, "door": door} if door else {"host": host}
+
+
+def _seen(balancer: dict[str, Any]) -> dict[str, Any]:
+    """What the answer does not hold is not told."""
+    subnets = [zone["SubnetId"] for zone in balancer.get("AvailabilityZones", ())]
+    seen = {"groups": sorted(balancer.get("SecurityGroups", ())), "subnets": sorted(subnets)}
+    return {name: value for name, value in seen.items() if value}

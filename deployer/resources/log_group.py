@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from deployer.aws import Aws, ignoring
-from deployer.resource import Found, Made, Outputs, Resource, Retry
+from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,24 +34,29 @@ class LogGroup(Resource):
             self.tag(aws, id)
 
     def update(self, aws: Aws, id: str, old: LogGroup) -> None:
+        """The key from what it is now: somebody may have changed it."""
         self.configure(aws, id)
-        if self.kms_key and self.kms_key != old.kms_key:
+        key = _groups(aws).get(id, {}).get("kmsKeyId")
+        if self.kms_key and self.kms_key != key:
             aws.logs.associate_kms_key(logGroupName=id, kmsKeyId=self.kms_key)
-        elif old.kms_key and not self.kms_key:
+        elif key and not self.kms_key:
             aws.logs.disassociate_kms_key(logGroupName=id)
+
+    def expected(self) -> dict[str, Any]:
+        return {"retention": _days(self.retention), "kms key": self.kms_key}
 
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
-        seen = {name: {"arn": _arn(aws, name)} for name in _names(aws)}
+        seen = {name: _outputs(aws, group) for name, group in _groups(aws).items()}
         return {id: seen.get(id) for id in ids}
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
-        found = [aws.found(name, _tags_if_there(aws, name)) for name in _names(aws)]
+        found = [aws.found(name, _tags_if_there(aws, name)) for name in _groups(aws)]
         return [one for one in found if one]
 
     def find(self, aws: Aws) -> str | None:
-        if self.group in _names(aws):  # not every endpoint refuses to list the tags of a group that is not there
+        if self.group in _groups(aws):  # not every endpoint refuses to list the tags of a group that is not there
             with ignoring("ResourceNotFoundException"):
                 tags = _tags(aws, self.group)
                 if self.group == insights(aws.stack) and "deployer:id" not in tags:
@@ -75,13 +81,22 @@ def insights(stack: str) -> str:
     return f"/aws/ecs/containerinsights/{stack}/performance"
 
 
-def _names(aws: Aws) -> list[str]:
-    """AWS matches by prefix only."""
-    names = []
+def _groups(aws: Aws) -> dict[str, dict[str, Any]]:
+    """By name. AWS matches by prefix only."""
+    groups: dict[str, dict[str, Any]] = {}
     for prefix in (own(aws.stack, ""), insights(aws.stack)):
         pages = aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
-        names += [group["logGroupName"] for page in pages for group in page["logGroups"]]
-    return names
+        groups |= {group["logGroupName"]: group for page in pages for group in page["logGroups"]}
+    return groups
+
+
+def _outputs(aws: Aws, group: dict[str, Any]) -> Outputs:
+    seen = {"retention": _days(group.get("retentionInDays")), "kms key": group.get("kmsKeyId")}
+    return {"arn": _arn(aws, group["logGroupName"]), SEEN: seen}
+
+
+def _days(retention: int | None) -> str:
+    return f"{retention} days" if retention else "never"
 
 
 def _arn(aws: Aws, name: str) -> str:

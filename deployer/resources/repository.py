@@ -6,10 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.aws import Aws, describe, ignoring, tag_dict, tag_list
-from deployer.resource import Found, Made, Outputs, Resource, Retry
+from deployer.aws import DENIED, Aws, describe, ignoring, tag_dict, tag_list
+from deployer.documents import is_public, statements
+from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
 
 GONE = "RepositoryNotFoundException"
+NO_POLICY = "RepositoryPolicyNotFoundException"
+FEW = 5  # up to so many are inspected one by one; of more, this is not looked at
 # Every image that a task may run is tagged: those are kept in number. Only untagged ones go by age.
 LIFECYCLE = {
     "rules": [
@@ -64,12 +67,37 @@ class Repository(Resource):
         aws.ecr.put_image_tag_mutability(repositoryName=id, imageTagMutability="IMMUTABLE")
         aws.ecr.put_image_scanning_configuration(repositoryName=id, imageScanningConfiguration={"scanOnPush": True})
         self.configure(aws, id)
+        self._close(aws, id)
+
+    def _close(self, aws: Aws, id: str) -> None:
+        """What admits everybody goes; whom somebody has let in by name may stay."""
+        with ignoring(NO_POLICY, *DENIED):
+            text = aws.ecr.get_repository_policy(repositoryName=id)["policyText"]
+            kept = [statement for statement in statements(text) if not is_public(statement)]
+            if not kept:
+                aws.ecr.delete_repository_policy(repositoryName=id)
+            elif kept != statements(text):
+                policy = json.dumps({**json.loads(text), "Statement": kept})
+                aws.ecr.set_repository_policy(repositoryName=id, policyText=policy)
+
+    def expected(self) -> dict[str, Any]:
+        return {"tag mutability": "IMMUTABLE", "scan on push": True, "public access": False}
+
+    @classmethod
+    def inspect(cls, aws: Aws, ids: list[str]) -> dict[str, dict[str, Any]]:
+        """Scanning is the repository's own matter only where the registry has no rules and Inspector does not scan."""
+        if len(ids) > FEW:
+            return {}
+        seen: dict[str, dict[str, Any]] = {id: {"public access": _is_public(aws, id)} for id in ids}
+        with ignoring(*DENIED):
+            registry = aws.ecr.get_registry_scanning_configuration()["scanningConfiguration"]
+            if registry.get("scanType") == "BASIC" and not registry.get("rules"):
+                seen = {id: {**fields, "scan on push": False} for id, fields in seen.items()}  # if `read` does not know
+        return seen
 
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
-        items = describe(lambda names: aws.ecr.describe_repositories(repositoryNames=names)["repositories"],
-                         ids, 100, (GONE,))  # fmt: skip
-        seen = {item["repositoryName"]: _outputs(item) for item in items}
+        seen = {item["repositoryName"]: _outputs(item) | {SEEN: _seen(item)} for item in _described(aws, ids)}
         return {id: seen.get(id) for id in ids}
 
     @classmethod
@@ -98,6 +126,25 @@ class Repository(Resource):
 
 def _outputs(repository: dict[str, Any]) -> Outputs:
     return {"uri": repository["repositoryUri"], "arn": repository["repositoryArn"]}
+
+
+def _seen(repository: dict[str, Any]) -> dict[str, Any]:
+    seen: dict[str, Any] = {"tag mutability": repository.get("imageTagMutability", "IMMUTABLE")}
+    if repository.get("imageScanningConfiguration", {}).get("scanOnPush"):
+        seen["scan on push"] = True  # if not, the registry may scan it nevertheless: see `inspect`
+    return seen
+
+
+def _described(aws: Aws, names: list[str]) -> list[dict[str, Any]]:
+    return describe(
+        lambda batch: aws.ecr.describe_repositories(repositoryNames=batch)["repositories"], names, 100, (GONE,)
+    )
+
+
+def _is_public(aws: Aws, name: str) -> bool:
+    with ignoring(GONE, NO_POLICY):
+        return any(map(is_public, statements(aws.ecr.get_repository_policy(repositoryName=name)["policyText"])))
+    return False
 
 
 def _tags(aws: Aws, arn: str) -> dict[str, str]:

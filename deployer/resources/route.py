@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring
-from deployer.resource import Made, Outputs, Resource, Retry
+from deployer.resource import SEEN, Made, Outputs, Resource, Retry
 from deployer.resources.ec2 import NOT_YET
 from deployer.resources.route_table import RouteTable
 
@@ -26,6 +26,9 @@ class Route(Resource):
     gateway_id: str | None = None
     nat_id: str | None = None
 
+    def expected(self) -> dict[str, Any]:
+        return {"target": self.gateway_id or self.nat_id}
+
     @property
     def _target(self) -> dict[str, Any]:
         return {"GatewayId": self.gateway_id} if self.gateway_id else {"NatGatewayId": self.nat_id}
@@ -44,12 +47,12 @@ class Route(Resource):
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
         tables = sorted({id.partition("|")[0] for id in ids})
-        seen = {
-            f"{table['RouteTableId']}|{route.get('DestinationCidrBlock')}"
+        seen: dict[str, Outputs] = {
+            f"{table['RouteTableId']}|{route.get('DestinationCidrBlock')}": {SEEN: {"target": _leads_to(route)}}
             for table in RouteTable.describe(aws, "route-table-id", tables)
             for route in table["Routes"]
         }
-        return {id: {} if id in seen else None for id in ids}
+        return {id: seen.get(id) for id in ids}
 
     def find(self, aws: Aws) -> str | None:
         """By its place; whatever its target is, `configure` makes it ours."""
@@ -60,3 +63,9 @@ class Route(Resource):
         table, _, cidr = id.partition("|")
         with ignoring("InvalidRoute.NotFound", "InvalidRouteTableID.NotFound", "InvalidRouteTableId.NotFound"):
             aws.ec2.delete_route(RouteTableId=table, DestinationCidrBlock=cidr)
+
+
+def _leads_to(route: dict[str, Any]) -> str:
+    """AWS names the target by its kind; there is exactly one."""
+    kinds = ("GatewayId", "NatGatewayId", "TransitGatewayId", "VpcPeeringConnectionId", "NetworkInterfaceId")
+    return next((str(route[kind]) for kind in kinds if route.get(kind)), "something else")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from deployer.aws import Aws, ignoring, unsuccessful
-from deployer.resource import Made, Retry
+from deployer.documents import meaning
+from deployer.resource import SEEN, Made, Outputs, Retry
 from deployer.resources.ec2 import NOT_YET, Ec2Resource
 
 
@@ -48,6 +50,15 @@ class S3Endpoint(Ec2Resource):
             ],
         }
 
+    def expected(self) -> dict[str, Any]:
+        return {"policy": "our own", "route tables": sorted(self.table_ids)}
+
+    @classmethod
+    def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
+        items = cls.describe(aws, cls.id_filter, ids)
+        seen = {item[cls.id_field]: _outputs(item, cls._policy(aws)) for item in items if cls.ours(aws, item)}
+        return {id: seen.get(id) for id in ids}
+
     def update(self, aws: Aws, id: str, old: S3Endpoint) -> None:
         """From what it is now: an interrupted run may have changed it, and a table is not added twice."""
         new = set(self.table_ids)
@@ -68,3 +79,11 @@ class S3Endpoint(Ec2Resource):
         filters = [{"Name": "vpc-endpoint-id", "Values": [id]}]
         states = [item["State"] for page in self.pages(aws, {"Filters": filters}) for item in page["VpcEndpoints"]]
         return f"the endpoint is {states[0]}" if states and states[0].lower() != "deleted" else None
+
+
+def _outputs(item: dict[str, Any], ours: dict[str, object]) -> Outputs:
+    seen: dict[str, Any] = {"route tables": sorted(item.get("RouteTableIds", ()))}
+    if "PolicyDocument" in item:
+        same = meaning(item["PolicyDocument"]) == meaning(ours)
+        seen["policy"] = "our own" if same else "another one"
+    return {SEEN: seen}

@@ -10,7 +10,7 @@ from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
 from deployer.errors import UsageError
-from deployer.resource import Found, Made, Outputs, Resource, Retry
+from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
 
 ALPHABET = string.ascii_letters + string.digits
 
@@ -65,23 +65,31 @@ class Secret(Resource):
 
     def update(self, aws: Aws, id: str, old: Secret) -> None:
         """A generated value is never made again."""
+        self._restore(aws, id)
         if self.kms_key != old.kms_key:
             aws.secretsmanager.update_secret(SecretId=id, KmsKeyId=self.kms_key or "alias/aws/secretsmanager")
         if (self.from_env and self.mark != old.mark) or (self.generate and not old.generate):
             aws.secretsmanager.put_secret_value(SecretId=id, SecretString=self._value())
 
     def configure(self, aws: Aws, id: str) -> None:
+        if self._restore(aws, id) and self.from_env:
+            aws.secretsmanager.put_secret_value(SecretId=id, SecretString=self._value())
+
+    def _restore(self, aws: Aws, id: str) -> bool:
         """One deleted in the console is only scheduled for deletion, and its name not free: it is restored."""
-        if "DeletedDate" in aws.secretsmanager.describe_secret(SecretId=id):
+        deleted = "DeletedDate" in aws.secretsmanager.describe_secret(SecretId=id)
+        if deleted:
             aws.secretsmanager.restore_secret(SecretId=id)
-            if self.from_env:
-                aws.secretsmanager.put_secret_value(SecretId=id, SecretString=self._value())
+        return deleted
+
+    def expected(self) -> dict[str, Any]:
+        return {"scheduled for deletion": False}
 
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
         """ListSecrets lags by up to five minutes (its own documentation): what it does not list is asked for."""
-        listed = {item["ARN"] for item in _listed(aws)}
-        return {id: {} if id in listed or _living(aws, id) else None for id in ids}
+        seen = {item["ARN"]: _outputs(item) for item in _listed(aws)}
+        return {id: seen[id] if id in seen else _asked(aws, id) for id in ids}
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
@@ -108,7 +116,17 @@ class Secret(Resource):
 def _listed(aws: Aws) -> list[dict[str, Any]]:
     filters = [{"Key": "tag-value", "Values": [aws.stack_id or aws.stack]}]
     pages = aws.secretsmanager.get_paginator("list_secrets").paginate(Filters=filters)
-    return [item for page in pages for item in page["SecretList"]]
+    return [item for page in pages for item in page["SecretList"] if "DeletedDate" not in item]
+
+
+def _outputs(secret: dict[str, Any]) -> Outputs:
+    return {SEEN: {"scheduled for deletion": "DeletedDate" in secret}}
+
+
+def _asked(aws: Aws, id: str) -> Outputs | None:
+    with ignoring("ResourceNotFoundException"):
+        return _outputs(aws.secretsmanager.describe_secret(SecretId=id))
+    return None
 
 
 def _living(aws: Aws, id: str) -> bool:

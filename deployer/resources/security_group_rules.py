@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, batches, ignoring, tag_list
-from deployer.resource import Made, Outputs, Resource, Retry, digest
+from deployer.resource import SEEN, Made, Outputs, Resource, Retry
 from deployer.resources.ec2 import NOT_YET
 from deployer.resources.security_group import SecurityGroup
 
 Rule = dict[str, Any]
 Identity = tuple[str, int | str | None, str]
+# In DescribeSecurityGroups, and as DescribeSecurityGroupRules names the same
+PEERS = (("IpRanges", "CidrIp", "CidrIpv4"), ("Ipv6Ranges", "CidrIpv6", "CidrIpv6"),
+         ("PrefixListIds", "PrefixListId", "PrefixListId"))  # fmt: skip
 
 
 def rule(direction: str, port: int | None, source: Any, description: str) -> Rule:
@@ -37,11 +40,10 @@ class SecurityGroupRules(Resource):
     rules: list[Rule]
 
     def create(self, aws: Aws) -> Made:
-        return Made(self.group_id, _outputs(map(_identity, self.rules)))
+        return Made(self.group_id, {})
 
-    def strays(self, outputs: Outputs) -> str:
-        wanted = _outputs(map(_identity, self.rules))
-        return "" if outputs == wanted else "the rules in the account are not these"
+    def expected(self) -> dict[str, Any]:
+        return {"rules": words(map(_identity, self.rules))}
 
     def configure(self, aws: Aws, id: str) -> None:
         """What runs now may need the former rules until it is replaced: they are revoked by `trim`."""
@@ -69,10 +71,14 @@ class SecurityGroupRules(Resource):
 
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
-        """With a hash of the rules that stand there, by whomever."""
-        groups = SecurityGroup.read(aws, ids)
-        present = _present(aws, [id for id in ids if groups[id] is not None])
-        return {id: None if groups[id] is None else _outputs(present.get(id, ())) for id in ids}
+        """With the rules that stand there, by whomever."""
+        found = SecurityGroup.describe(aws, "group-id", ids)
+        seen: dict[str, Outputs] = {
+            group["GroupId"]: {SEEN: {"rules": words(identities(group))}}
+            for group in found
+            if SecurityGroup.ours(aws, group)
+        }
+        return {id: seen.get(id) for id in ids}
 
     def find(self, aws: Aws) -> str | None:
         return self.group_id if self.read(aws, [self.group_id])[self.group_id] is not None else None
@@ -103,8 +109,13 @@ def _permission(rule: Rule) -> dict[str, Any]:
     return {"IpProtocol": "tcp", "FromPort": rule["port"], "ToPort": rule["port"], **peers}
 
 
-def _outputs(identities: Iterable[Identity]) -> Outputs:
-    return {"rules": digest(sorted(map(repr, identities)), 12)}
+def words(identities: Iterable[Identity]) -> list[str]:
+    """Each rule as `0.0.0.0/0 on tcp 22` or, outwards, `to 0.0.0.0/0 on everything`; sorted."""
+    return sorted(
+        f"{'to ' if direction == 'egress' else ''}{source} on "
+        f"{'everything' if port is None else f'tcp {port}' if isinstance(port, int) else port}"
+        for direction, port, source in identities
+    )
 
 
 def _present(aws: Aws, ids: list[str]) -> dict[str, dict[Identity, str]]:
@@ -114,19 +125,32 @@ def _present(aws: Aws, ids: list[str]) -> dict[str, dict[Identity, str]]:
     for batch in batches(ids, 200):
         for page in paginator.paginate(Filters=[{"Name": "group-id", "Values": batch}]):
             for item in page["SecurityGroupRules"]:
-                present.setdefault(item["GroupId"], {})[_seen(item)] = item["SecurityGroupRuleId"]
+                present.setdefault(item["GroupId"], {})[identity_of(item)] = item["SecurityGroupRuleId"]
     return present
 
 
-def _seen(item: dict[str, Any]) -> Identity:
+def identity_of(item: dict[str, Any]) -> Identity:
     """What AWS tells of a rule, in our own terms; anything that we never make is like none of ours."""
     port: Any = item.get("FromPort")
     if item["IpProtocol"] == "-1":
         port = None
     elif item["IpProtocol"] != "tcp" or port != item.get("ToPort"):
         port = f"{item['IpProtocol']} {port}-{item.get('ToPort')}"
-    source = item.get("CidrIpv4") or item.get("ReferencedGroupInfo", {}).get("GroupId") or str(item.get("CidrIpv6"))
-    return "egress" if item["IsEgress"] else "ingress", port, source
+    group = item.get("ReferencedGroupInfo", {}).get("GroupId")
+    source = item.get("CidrIpv4") or group or item.get("CidrIpv6") or item.get("PrefixListId")
+    return "egress" if item["IsEgress"] else "ingress", port, str(source)
+
+
+def identities(group: dict[str, Any]) -> Iterator[Identity]:
+    """DescribeSecurityGroups merges rules of the same ports; here each is one again."""
+    for listing, egress in (("IpPermissions", False), ("IpPermissionsEgress", True)):
+        for permission in group.get(listing, ()):
+            one = {**permission, "IsEgress": egress}
+            for peers, name, as_rule in PEERS:
+                for peer in permission.get(peers, ()):
+                    yield identity_of({**one, as_rule: peer[name]})
+            for pair in permission.get("UserIdGroupPairs", ()):
+                yield identity_of({**one, "ReferencedGroupInfo": pair})
 
 
 def _revoke(aws: Aws, id: str, rule_ids: list[str], egress: bool) -> None:

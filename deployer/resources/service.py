@@ -8,7 +8,7 @@ from typing import Any
 from deployer.asked import ASKED, asked_for
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
 from deployer.ecs import LINKED_ROLE, cluster_of, describe_services, primary, revision, settled
-from deployer.resource import Found, Made, Outputs, Rate, Resource, Retry
+from deployer.resource import SEEN, Found, Made, Outputs, Rate, Resource, Retry
 from deployer.rollout import Rollout
 
 BREAKER = {"type": "COUNT", "value": 3}  # failed tasks until ECS gives up; by itself it would be half of those wanted
@@ -92,7 +92,7 @@ class Service(Resource):
             **self._settings(),
         )
         asked_for(answer)
-        return Made(answer["service"]["serviceArn"], {"task_definition": self.task_definition, "count": self.count})
+        return Made(answer["service"]["serviceArn"], {})
 
     def update(self, aws: Aws, id: str, old: Service) -> None:
         """A deployment that has failed does not begin again by itself."""
@@ -104,19 +104,21 @@ class Service(Resource):
         )
         ASKED.pop(id, None)
         answer = aws.ecs.update_service(
-            cluster=self.cluster, service=id, forceNewDeployment=failed, **self._changed_settings(old)
+            cluster=self.cluster, service=id, forceNewDeployment=failed, **self._changed_settings(old, before)
         )
         there = "".join(str(primary(service).get("id", "")) for service in before)
         asked_for(answer, before=there)
 
-    def _changed_settings(self, old: Service) -> dict[str, Any]:
-        """Network and load balancer only where they differ: each of them starts a deployment (API_UpdateService)."""
-        settings = self._settings()
-        if old != self:  # else an unfinished update, of which nothing is known
-            if (self.subnets, self.groups, self.public_ip) == (old.subnets, old.groups, old.public_ip):
-                del settings["networkConfiguration"]
-            if (self.target_group, self.port) == (old.target_group, old.port):
-                del settings["loadBalancers"]
+    def _changed_settings(self, old: Service, now: list[dict[str, Any]]) -> dict[str, Any]:
+        """Network and load balancer only where they differ from what was recorded, or from what the account has now:
+        each of them starts a deployment (API_UpdateService)."""
+        settings, expected, seen = self._settings(), self.expected(), _seen(now[0]) if now else {}
+        network = (self.subnets, self.groups, self.public_ip) == (old.subnets, old.groups, old.public_ip)
+        if network and all(seen.get(name) == expected[name] for name in ("subnets", "groups", "public ip")):
+            del settings["networkConfiguration"]
+        front = (self.target_group, self.port) == (old.target_group, old.port)
+        if front and seen.get("load balancer") == expected["load balancer"]:
+            del settings["loadBalancers"]
         return settings
 
     def pending(self, aws: Aws, id: str) -> str | None:
@@ -132,12 +134,21 @@ class Service(Resource):
         seen: dict[str, Outputs] = {item["serviceArn"]: _outputs(item) for item in active}
         return {id: seen.get(id) for id in ids}
 
-    def strays(self, outputs: Outputs) -> str:
-        """Another revision, or another number of tasks, is asked of ECS than was recorded."""
-        if outputs.get("task_definition", self.task_definition) != self.task_definition:
-            return f"{revision(outputs['task_definition'])} is what ECS runs"
-        count = outputs.get("count", self.count)
-        return f"ECS is to run {count} tasks" if count != self.count else ""
+    def expected(self) -> dict[str, Any]:
+        balanced = [_fronted(one) for one in self._settings()["loadBalancers"]]
+        grace = {} if self.grace is None else {"grace": self.grace}
+        return {
+            "revision": revision(self.task_definition),
+            "count": self.count,
+            "subnets": sorted(self.subnets),
+            "groups": sorted(self.groups),
+            "public ip": self.public_ip,
+            "load balancer": balanced,
+            "exec": self.exec,
+            "circuit breaker": True,
+            "rollback": True,
+            **grace,
+        }
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
@@ -176,5 +187,29 @@ def _tags(item: dict[str, Any]) -> dict[str, str]:
 
 
 def _outputs(service: dict[str, Any]) -> Outputs:
-    outputs = {"task_definition": service["taskDefinition"], "count": service["desiredCount"]}
-    return outputs if settled(service) else outputs | {"settled": False}
+    outputs = {SEEN: _seen(service)}
+    return outputs if settled(service) else {**outputs, "settled": False}
+
+
+def _seen(service: dict[str, Any]) -> dict[str, Any]:
+    """What the answer does not hold is not told."""
+    network = service.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+    breaker = service.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
+    seen = {
+        "revision": revision(service["taskDefinition"]),
+        "count": service["desiredCount"],
+        "subnets": sorted(network["subnets"]) if "subnets" in network else None,
+        "groups": sorted(network["securityGroups"]) if "securityGroups" in network else None,
+        "public ip": network["assignPublicIp"] == "ENABLED" if "assignPublicIp" in network else None,
+        "load balancer": [_fronted(one) for one in service["loadBalancers"]] if "loadBalancers" in service else None,
+        "exec": service.get("enableExecuteCommand"),
+        "circuit breaker": breaker.get("enable"),
+        "rollback": breaker.get("rollback"),
+        "grace": service.get("healthCheckGracePeriodSeconds"),
+    }
+    return {name: value for name, value in seen.items() if value is not None}
+
+
+def _fronted(balancer: dict[str, Any]) -> str:
+    group = str(balancer.get("targetGroupArn")).partition("targetgroup/")[2]
+    return f"{group} to {balancer.get('containerName')}:{balancer.get('containerPort')}"

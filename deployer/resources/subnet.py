@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from deployer.aws import Aws, ignoring
-from deployer.resource import Made
+from deployer.resource import SEEN, Made, Outputs
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
 
 
@@ -27,6 +28,16 @@ class Subnet(Ec2Resource):
             VpcId=self.vpc_id, CidrBlock=self.cidr, AvailabilityZone=self.zone, TagSpecifications=self.tagged(aws)
         )["Subnet"]
         return Made(subnet["SubnetId"], {})
+
+    def update(self, aws: Aws, id: str, old: Subnet) -> None:
+        aws.ec2.modify_subnet_attribute(SubnetId=id, MapPublicIpOnLaunch={"Value": False})
+
+    def expected(self) -> dict[str, Any]:
+        return {"map public ip on launch": False}
+
+    @classmethod
+    def outputs_of(cls, item: dict[str, Any]) -> Outputs:
+        return {SEEN: {"map public ip on launch": item.get("MapPublicIpOnLaunch", False)}}
 
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring("InvalidSubnetID.NotFound", "InvalidSubnetId.NotFound"):

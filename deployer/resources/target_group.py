@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, describe, ignoring
-from deployer.resource import Found, Made, Outputs, Retry
-from deployer.resources.elb import ElbResource, claim_named, found_among
+from deployer.resource import SEEN, Found, Made, Outputs, Retry
+from deployer.resources.elb import ElbResource, attributes_of, claim_named, found_among
 
 GONE = "TargetGroupNotFound"
 
@@ -55,8 +56,15 @@ class TargetGroup(ElbResource):
         items = describe(
             lambda batch: aws.elbv2.describe_target_groups(TargetGroupArns=batch)["TargetGroups"], ids, 20, (GONE,)
         )
-        seen = {item["TargetGroupArn"] for item in items}
-        return {id: {} if id in seen else None for id in ids}
+        seen = {item["TargetGroupArn"]: {SEEN: _health(item)} for item in items}
+        return {id: seen.get(id) for id in ids}
+
+    def expected(self) -> dict[str, Any]:
+        return _health(self.health) | self.attributes
+
+    @classmethod
+    def inspect(cls, aws: Aws, ids: list[str]) -> dict[str, dict[str, Any]]:
+        return attributes_of(aws.elbv2.describe_target_group_attributes, "TargetGroupArn", ids)
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
@@ -70,3 +78,11 @@ class TargetGroup(ElbResource):
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring(GONE):
             aws.elbv2.delete_target_group(TargetGroupArn=id)
+
+
+def _health(settings: dict[str, Any]) -> dict[str, Any]:
+    """`HealthCheckPath: /` as `health check path: /`; whatever else a target group is described by is left out."""
+    health = {name: value for name, value in settings.items() if name.startswith(("Health", "Unhealthy"))}
+    if settings.get("Matcher", {}).get("HttpCode"):
+        health["HealthCheckMatcher"] = settings["Matcher"]["HttpCode"]
+    return {re.sub("(?<!^)([A-Z])", r" \1", name).lower(): value for name, value in health.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from deployer.aws import Aws, ignoring
 from deployer.resource import Made
@@ -27,6 +28,24 @@ class Vpc(Ec2Resource):
     def configure(self, aws: Aws, id: str) -> None:
         aws.ec2.modify_vpc_attribute(VpcId=id, EnableDnsHostnames={"Value": True})
 
+    def update(self, aws: Aws, id: str, old: Vpc) -> None:
+        """Host names need the resolver first, and a call changes one of the two."""
+        aws.ec2.modify_vpc_attribute(VpcId=id, EnableDnsSupport={"Value": True})
+        self.configure(aws, id)
+
+    def expected(self) -> dict[str, Any]:
+        return {"dns support": True, "dns host names": True}
+
+    @classmethod
+    def inspect(cls, aws: Aws, ids: list[str]) -> dict[str, dict[str, Any]]:
+        return {id: {"dns support": _is_on(aws, id, "enableDnsSupport"),
+                     "dns host names": _is_on(aws, id, "enableDnsHostnames")} for id in ids}  # fmt: skip
+
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring("InvalidVpcID.NotFound"):
             aws.ec2.delete_vpc(VpcId=id)
+
+
+def _is_on(aws: Aws, id: str, attribute: str) -> bool:
+    name = attribute[0].upper() + attribute[1:]
+    return bool(aws.ec2.describe_vpc_attribute(VpcId=id, Attribute=attribute)[name]["Value"])

@@ -26,7 +26,7 @@ from deployer.events import Outcome
 from deployer.patience import Patience
 from deployer.plan import Action, Plan
 from deployer.prepare import prepare
-from deployer.resource import Resource
+from deployer.resource import SEEN, Outputs, Resource
 from deployer.state import State
 from tests.cloud import Call, Cloud
 
@@ -87,8 +87,8 @@ class Account:
         """For looking and for meddling: these calls are not counted and no fault strikes them."""
         return self.cloud.client(service, hidden=True)
 
-    def plan(self, *wanted: Resource, delete_data: bool = False) -> Plan:
-        missing = refresh.refresh(self.aws, self.state)
+    def plan(self, *wanted: Resource, delete_data: bool = False, inspect: bool = False) -> Plan:
+        missing = refresh.refresh(self.aws, self.state, inspect=inspect)
         return planning.make(wanted, self.state.records, missing=missing, delete_data=delete_data)
 
     def attempt(self, plan: Plan, wait: bool = True) -> Outcome:
@@ -128,6 +128,14 @@ class Account:
 @functools.cache
 def _session(url: str) -> boto3.Session:
     return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+
+
+def lasting(read: dict[str, Outputs | None]) -> dict[str, Outputs | None]:
+    """Without what is of this moment."""
+    return {
+        id: outputs and {name: value for name, value in outputs.items() if name != SEEN}
+        for id, outputs in read.items()
+    }
 
 
 Look = Callable[[Account, str], Any]
@@ -219,10 +227,12 @@ class LifeCycle:
                 "Name": f"{STACK}-{resource.name}",
                 "team": "red",
             }.items()
-        assert type(resource).read(begun.aws, [record.id]) == {record.id: record.outputs}
+        assert lasting(type(resource).read(begun.aws, [record.id])) == {record.id: record.outputs}
         begun.cloud.forget_calls()
-        plan = begun.plan(*wanted)
+        plan = begun.plan(*wanted, inspect=True)
         assert plan.idle and not plan.changes
+        seen = begun.state.records[resource.key].outputs.get(SEEN, {})
+        assert begun.concrete(resource).expected().items() <= seen.items()  # nothing is expected that nobody sees
         begun.attempt(plan)
         assert not begun.mutating()
 

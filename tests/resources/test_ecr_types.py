@@ -164,3 +164,35 @@ def test_public_image_is_pinned_once_and_is_never_ours_to_delete(account: Accoun
     assert account.id(two.key) == two.reference and account.id(f"{one.key}~1") == one.reference
     account.up()
     assert account.state.records == {} and not account.cloud.calls()
+
+
+def test_a_repository_that_was_opened_to_everybody_is_closed_again(account: Account) -> None:
+    """Whom somebody has let in by name stays in."""
+    account.up(REPOSITORY)
+    ecr = account.client("ecr")
+    pull = {"Effect": "Allow", "Action": "ecr:BatchGetImage"}
+    partner = {**pull, "Principal": {"AWS": "arn:aws:iam::210987654321:root"}}
+    policy = {"Version": "2012-10-17", "Statement": [{**pull, "Principal": "*"}, partner]}
+    ecr.set_repository_policy(repositoryName="voting/web", policyText=json.dumps(policy))
+    ecr.put_image_scanning_configuration(repositoryName="voting/web", imageScanningConfiguration={"scanOnPush": False})
+    ecr.put_image_tag_mutability(repositoryName="voting/web", imageTagMutability="MUTABLE")
+    (step,) = account.plan(REPOSITORY, inspect=True).changes
+    assert set(step.drift) == {
+        "tag mutability: MUTABLE instead of IMMUTABLE",
+        "scan on push: false instead of true",
+        "public access: true instead of false",
+    }
+    account.attempt(account.plan(REPOSITORY, inspect=True))
+    assert not account.plan(REPOSITORY, inspect=True).changes
+    found = described(account, "voting/web")
+    assert (found["imageTagMutability"], found["imageScanningConfiguration"]["scanOnPush"]) == ("IMMUTABLE", True)
+    text = ecr.get_repository_policy(repositoryName="voting/web")["policyText"]
+    assert json.loads(text)["Statement"] == [partner]
+
+
+def test_of_many_repositories_none_is_inspected(account: Account) -> None:
+    many = [replace(REPOSITORY, name=f"app{n}") for n in range(6)]
+    account.up(*many)
+    account.cloud.forget_calls()
+    assert account.plan(*many, inspect=True).idle
+    assert [str(call) for call in account.cloud.calls()] == ["ecr.DescribeRepositories"]

@@ -16,7 +16,7 @@ from deployer.resources.subnet import Subnet
 from deployer.resources.target_group import TargetGroup
 from deployer.resources.vpc import Vpc
 from tests.cloud import Cloud
-from tests.resources.lifecycle import Account, Case, Change, LifeCycle, Tags, flat, pages
+from tests.resources.lifecycle import Account, Case, Change, LifeCycle, Tags, flat, lasting, pages
 
 VPC = Vpc(name="main", cidr="10.0.0.0/16")
 OTHER_VPC = Vpc(name="other", cidr="10.1.0.0/16")
@@ -318,4 +318,4 @@ def test_one_that_is_gone_does_not_hide_the_others(account: Account) -> None:
     account.up(VPC, TARGETS, two)
     gone, kept = account.id(TARGETS.key), account.id(two.key)
     account.client("elbv2").delete_target_group(TargetGroupArn=gone)
-    assert TargetGroup.read(account.aws, [gone, kept]) == {gone: None, kept: {}}
+    assert lasting(TargetGroup.read(account.aws, [gone, kept])) == {gone: None, kept: {}}

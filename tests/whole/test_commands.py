@@ -202,7 +202,7 @@ def test_the_status_document(project: Project) -> None:
     }  # fmt: skip
     assert [one["url"] for one in document["services"] if one["name"] == "redis"] == [None]
     for item in document["resources"]:
-        assert set(item) == {"key", "type", "id", "arn", "state"}
+        assert set(item) == {"key", "type", "id", "arn", "state", "drift"} and item["drift"] == []
         assert item["state"] == "present" and item["key"].startswith(f"{item['type']}.")
     assert len(document["resources"]) == len(project.state["records"])
     assert project.run("status", "--check").code == 0

@@ -42,7 +42,7 @@ def test_a_second_up_asks_little_and_changes_nothing(project: Project) -> None:
     project.up().ended(0)
     second = project.up().ended(0)
     assert second.mutations == []
-    assert len(second.calls) <= 30, [str(call) for call in second.calls]
+    assert len(second.calls) <= 33, [str(call) for call in second.calls]
 
 
 def large(folder: Path, count: int = SERVICES) -> None:
@@ -59,7 +59,7 @@ def test_reading_fifty_services_takes_few_calls(project: Project) -> None:
     project.run("up").ended(0)
     second = project.run("up").ended(0)
     assert second.mutations == []
-    assert len(second.calls) <= 25 + SERVICES // 5, sorted(str(call) for call in second.calls)
+    assert len(second.calls) <= 25 + SERVICES // 5 + 10, sorted(str(call) for call in second.calls)
 
 
 def peak_of_up(project: Project, count: int) -> int:
