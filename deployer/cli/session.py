@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,6 +59,17 @@ class Session:
                 f"{self.aws.account}, {self.aws.region}, carry its name (stack id {ids}). Nothing was changed.",
                 "If they are yours, `deployer state rebuild` makes the record again; else choose another `name:`.",
             )
+
+    def survey(self, parallel: int = 16) -> None:
+        """What a plan needs to know, in as few rounds as can be: strangers, zones, what still exists.
+
+        Raises as `refuse_strangers`, `zones` and `refresh` do."""
+        if self.is_new:
+            with ThreadPoolExecutor(1) as pool:
+                zones = pool.submit(self.zones)
+                self.refuse_strangers()
+                zones.result()
+        self.refresh(parallel)
 
     def place(self, images: dict[str, str] | None = None, build: bool = True) -> Place:
         return Place(
