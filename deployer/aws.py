@@ -155,12 +155,13 @@ def describe(
     return seen
 
 
-def client(session: Any, service: str, region: str, attempts: int, connections: int) -> Any:
+def client(session: Any, service: str, region: str, attempts: int, connections: int, seconds: int = 60) -> Any:
+    """`seconds`: of silence until a call is given up."""
     settings = ClientConfig(
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=connections,
-        connect_timeout=10,
-        read_timeout=60,
+        connect_timeout=min(seconds, 10),
+        read_timeout=seconds,
         user_agent_extra="deployer",
     )
     return session.client(service, region_name=region, config=settings)

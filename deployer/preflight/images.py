@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from deployer.aws import client, code
+from deployer.docker_errors import unfit
 from deployer.errors import ImageError
 from deployer.preflight.run import Ask, Finding, Run, Told
 from deployer.workload import ECR
@@ -34,11 +35,7 @@ class Images:
         for pin in (one for one in run.changed if one.type == "pin"):
             platforms, wanted = told.get(pin.key), pin.inputs["platform"]
             if platforms and wanted not in platforms:
-                has = ", ".join(sorted(platforms))
-                yield ImageError(
-                    f"{pin.key}: the image {pin.inputs['reference']} has no variant for {wanted}; it has {has}.",
-                    "Choose another image or tag, or set `architecture` in deploy.yaml to one it has.",
-                )
+                yield unfit(pin.inputs["reference"], wanted, platforms)
 
 
 def _platforms(ecr: Any, account: str, repository: str, reference: str) -> set[str]:

@@ -77,6 +77,7 @@ BALANCING = {
 }
 FARGATE = ("fargate", "L-3032A538")  # vCPUs of all on-demand tasks of the region together
 CPU = 1024
+SECONDS = 5  # where Service Quotas cannot be reached, nobody shall wait for it
 
 
 class Quotas:
@@ -85,7 +86,7 @@ class Quotas:
         asks: dict[str, Ask] = {f"used {quota.type}": partial(quota.used, aws) for quota in wanted}
         services = {quota.service for quota in wanted} | ({FARGATE[0]} if run.making("service") else set())
         if services:
-            quotas = client(aws.session, "service-quotas", aws.region, 2, len(services) * 2)
+            quotas = client(aws.session, "service-quotas", aws.region, 2, len(services) * 2, SECONDS)
             for service in services:
                 asks[f"default {service}"] = partial(_values, quotas, "list_aws_default_service_quotas", service)
                 asks[f"applied {service}"] = partial(_values, quotas, "list_service_quotas", service)
