@@ -43,7 +43,7 @@ CHECKS: tuple[Check, ...] = (
 )
 PARALLEL = 32
 # What could not be asked, or was answered in another shape than AWS's.
-UNKNOWN = (faults.ClientError, faults.BotoCoreError, ResponseParserError, KeyError, ValueError, OSError)
+UNKNOWN = (faults.ClientError, faults.BotoCoreError, ResponseParserError, LookupError, ValueError, OSError)
 
 
 @dataclass(frozen=True)
