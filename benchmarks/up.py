@@ -27,6 +27,9 @@ from deployer import plan as planning
 from deployer.apply import Apply
 from deployer.cli.session import Session, opened, patient
 from deployer.events import Event
+from deployer.preflight import look
+from deployer.preflight.linked import made
+from deployer.preflight.run import Run
 from deployer.resource import Resource
 from deployer.settings import Settings
 from tests.cloud import Cloud
@@ -107,11 +110,14 @@ def register(trace: Trace) -> None:
 
 
 def up(session: Session, trace: Trace) -> dict[str, set[str]]:
-    session.refuse_strangers()
-    session.refresh()
+    session.survey()
     images = {name: f"registry.invalid/{name}{DIGEST}" for name in session.config.services}
     plan = planning.make(session.wanted(images), session.state.records, missing=session.missing)
-    carry_out(session, plan, trace)
+    loaded = configuration.load(session.settings.file)
+    outlook = look(Run(session.aws, plan, session.state.records, loaded.config, loaded.line))
+    outlook.refuse()
+    with made(session.aws, outlook.linked):
+        carry_out(session, plan, trace)
     return {step.key: step.resource.needs() for step in plan.steps if step.resource}
 
 

@@ -3,8 +3,9 @@
     deploy.yaml ── config.load ──▶ Config ── stack.build ──▶ [Resource ...]     what is wanted; references unresolved
     state file  ── State.open  ──▶ State  ── refresh     ──▶ what still exists  few batched reads, in parallel
                      resources × state ── plan.make ──▶ Plan                    pure data: steps, changes, removals
+                                  Plan ── preflight  ──▶ problems, all at once: names, quotas, secrets, images
                                   Plan ── questions  ──▶ the user agrees
-                                  Plan ── prepare    ──▶ images built, references checked; the account is untouched
+                                  Plan ── prepare    ──▶ images built; the account is untouched
                                   Plan ── apply      ──▶ AWS                    resolve references → verbs → State.put
                                       every event    ──▶ console / JSON         the engine prints nothing
 
@@ -19,12 +20,13 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
     resource    Resource, Ref, resolve: what a type is; `resources/`: the types
     plan        wanted × recorded → Plan; pure (drift: what in the account is not as recorded)
     apply       the five actions around the graph walk (walk), with patience (patience); making: creates, once only;
-                prepare: what comes before the account is touched; events: what a run tells
+                prepare: images built before the account is touched; events: what a run tells
     refresh     what of the record still exists; what in the account carries our tags
     recover     a lost record, made again from tags
     state       State, Record; atomic save, guards; lock: one run at a time
     documents   policy documents, compared by what they say
-    aws         clients, identity, tags, names, partition; AWS's errors told apart
+    aws         clients, tags, names, partition; AWS's errors told apart;  caller: who we are, and where
+    preflight/  what would stand in the way, all of it at once, before anything is changed
     image       Docker: context hash (context), build, push, digest
     rollout     a deployment of a service, followed to its end (asked: which one it is); ecs: reading services
     verdict/    why a rollout failed: evidence, gathered while it exists, and the causes that are recognised in it

@@ -1,20 +1,18 @@
-"""The one door to AWS: the session's clients, who we are there, tags and names; and AWS's errors, told apart once."""
+"""The one door to AWS: the session's clients, tags and names; and AWS's errors, told apart once."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import boto3
 import botocore.exceptions as faults
 from botocore.config import Config as ClientConfig
 from botocore.parsers import ResponseParserError
 
-from deployer.errors import AwsError, DeployerError, ForeignError, UsageError
+from deployer.errors import AwsError, DeployerError, ForeignError
 from deployer.resource import Found
 
 SERVICES = ("ec2", "elbv2", "iam", "ecs", "ecr", "logs", "secretsmanager")
@@ -157,68 +155,16 @@ def describe(
     return seen
 
 
-def client(session: Any, service: str, region: str, attempts: int, connections: int) -> Any:
+def client(session: Any, service: str, region: str, attempts: int, connections: int, seconds: int = 60) -> Any:
+    """`seconds`: of silence until a call is given up."""
     settings = ClientConfig(
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=connections,
-        connect_timeout=10,
-        read_timeout=60,
+        connect_timeout=min(seconds, 10),
+        read_timeout=seconds,
         user_agent_extra="deployer",
     )
     return session.client(service, region_name=region, config=settings)
-
-
-def connect(
-    stack: str,
-    stack_id: str = "",
-    *,
-    region: str | None,
-    profile: str | None,
-    account: str | None,
-    connections: int = 32,
-    tags: dict[str, str] | None = None,
-) -> Aws:
-    """Finds credentials and region by AWS's standard chain and asks who we are (one call to STS).
-
-    Raises UsageError (nothing was changed): no region, no such profile, no credentials, another account than
-    `account`; AwsError: the endpoint does not answer, or not as AWS does.
-    """
-    try:
-        session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
-        place = session.region_name
-        if not place:
-            raise UsageError("No AWS region is set.", "Give --region, set AWS_REGION, or put `region:` into the file.")
-        partition = session.get_partition_for_region(place)
-        sts = client(session, "sts", place, 3, 4)
-        identity = sts.get_caller_identity()
-        caller = identity["Account"]
-    except (faults.InvalidRegionError, faults.UnknownRegionError) as error:
-        raise UsageError(f"{place} is no AWS region.", "Write one such as us-east-1.") from error
-    except (faults.ProfileNotFound, faults.ConfigNotFound, faults.ConfigParseError) as error:
-        raise UsageError(f"AWS configuration: {error}.", "See `aws configure list-profiles`.") from error
-    except (
-        faults.NoCredentialsError,
-        faults.PartialCredentialsError,
-        faults.CredentialRetrievalError,
-        faults.TokenRetrievalError,
-        faults.UnauthorizedSSOTokenError,
-        faults.SSOTokenLoadError,
-    ) as error:
-        raise UsageError(
-            f"No AWS credentials: {error}.",
-            "Sign in (`aws sso login`, `aws configure`) or set AWS_PROFILE or AWS_ACCESS_KEY_ID.",
-        ) from error
-    except KeyError as error:
-        raise nonsense("Asking STS who we are") from error
-    except Exception as error:
-        raise explain(error, "Asking STS who we are") from error
-    if account and caller != account:
-        raise UsageError(
-            f"deploy.yaml is for account {account}, and these credentials are for account {caller}. "
-            "Nothing was changed.",
-            "Choose another AWS_PROFILE, or correct `account:`.",
-        )
-    return Aws(session, stack, stack_id, caller, place, partition, connections=connections, extra_tags=tags or {})
 
 
 # Errors.

@@ -28,10 +28,15 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A valid file, and what is doubtful in it."""
+    """A valid file, what is doubtful in it, and where it says what."""
 
     config: Config
     warnings: list[Problem]
+    document: Document
+
+    def line(self, where: Where, message: str) -> str:
+        """`deploy.yaml:LINE: path: message`."""
+        return str(self.document.problem(where, message))
 
 
 def load(path: Path, env: str | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
@@ -49,7 +54,7 @@ def load(path: Path, env: str | None = None, environ: Mapping[str, str] = os.env
         raise ConfigError(list(dict.fromkeys(problem for _, problem in faults)))
     assert config is not None
     doubts = [*checks.warnings(config), *limits.warnings(config)]
-    return Loaded(config, [document.problem(*finding) for finding in doubts])
+    return Loaded(config, [document.problem(*finding) for finding in doubts], document)
 
 
 def validated(

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deployer import report
-from deployer.errors import DeployerError, StateError
+from deployer.errors import DeployerError, StateError, each
 from deployer.events import Event, Outcome
 from deployer.settings import Settings
 
@@ -134,13 +134,29 @@ class Console:
         elapsed = f"{time.monotonic() - self.began:.0f}s"
         return Group(Text(f"{self.stack}  {elapsed}{more}", style="bold"), rows)
 
-    def refused(self, error: DeployerError) -> None:
-        """Nothing was begun: with --json the events end with a summary all the same."""
-        if self.settings.json:
-            counts = dict.fromkeys(COUNTED, 0) | {"failed": 1}
-            seconds = round(time.monotonic() - self.began, 1)
-            errors = {"prepare": error.message}
-            click.echo(json.dumps({"event": "summary", **counts, "seconds": seconds, "outputs": {}, "errors": errors}))
+    def warn(self, warnings: list[str]) -> None:
+        for warning in warnings if not self.settings.quiet else ():
+            click.echo(f"Warning: {warning}", err=True)
+
+    @contextlib.contextmanager
+    def refusing(self) -> Iterator[None]:
+        """If it comes to nothing in here: with --json the events end with a summary all the same."""
+        try:
+            yield
+        except DeployerError as error:
+            if self.settings.json:
+                self._refused(error)
+            raise
+
+    def _refused(self, error: DeployerError) -> None:
+        problems = [{"message": one.message, "hint": one.hint} for one in each(error)]
+        for problem in problems:
+            event = {"event": "failed", "key": "prepare", "type": "prepare", "action": "prepare", "seconds": 0.0}
+            click.echo(json.dumps(event | problem))
+        counts = dict.fromkeys(COUNTED, 0) | {"failed": len(problems)}
+        seconds = round(time.monotonic() - self.began, 1)
+        summary = {"event": "summary", **counts, "seconds": seconds, "outputs": {}, "problems": problems}
+        click.echo(json.dumps(summary | {"errors": {"prepare": error.message}}))
 
     def finish(
         self, outcome: Outcome, outputs: dict[str, str], *, kept: list[str] | None = None, gone: bool = False

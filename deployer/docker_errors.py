@@ -64,3 +64,9 @@ def hidden(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***") if len(secret) > 3 else text
     return text
+
+
+def unfit(reference: str, platform: str, variants: Iterable[str]) -> ImageError:
+    has = ", ".join(sorted({variant for variant in variants if "unknown" not in variant}))
+    return ImageError(f"The image {reference} has no variant for {platform}; it has {has}.",
+                      "Choose another image or tag, or set `architecture` in deploy.yaml to one it has.")

@@ -9,6 +9,7 @@
     ├── AwsError             AWS refused; `code` is AWS's own                                        exit 1
     │   └── ForeignError     what stands in the way belongs to somebody else                         exit 1
     ├── ImageError           Docker or a registry refused                                            exit 1
+    ├── PreflightError       several problems that were found before anything was changed            exit 1
     ├── RolloutError         a service did not become healthy, or was rolled back                    exit 1
     └── Interrupted          stopped by the user; everything made is recorded                        exit 130
 """
@@ -98,6 +99,22 @@ class ForeignError(AwsError):
 
 class ImageError(DeployerError):
     """An image could not be built, pushed, found or used."""
+
+
+class PreflightError(DeployerError):
+    """Several problems, found before anything was changed; bad usage (exit 2) if each of them is."""
+
+    def __init__(self, problems: list[DeployerError]) -> None:
+        self.problems = problems
+        self.exit_code = 2 if all(isinstance(one, UsageError) for one in problems) else 1
+        texts = ("\n".join(filter(None, (one.message, one.hint))) for one in problems)
+        told = "".join("\n- " + text.replace("\n", "\n  ") for text in texts)
+        super().__init__(f"{len(problems)} problems stand in the way:{told}", "Nothing was changed.")
+
+
+def each(error: DeployerError) -> list[DeployerError]:
+    """The problems that an error stands for: several of a PreflightError, else itself."""
+    return error.problems if isinstance(error, PreflightError) else [error]
 
 
 class RolloutError(DeployerError):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.context import OWN, Build, archive, content_hash, dockerfile_bytes, ignore_text, needs_buildkit
-from deployer.docker_errors import LOST, advice, hidden, translated, words_of
+from deployer.docker_errors import LOST, advice, hidden, translated, unfit, words_of
 from deployer.errors import ImageError
 
 if TYPE_CHECKING:
@@ -263,16 +263,28 @@ def resolve(reference: str, platform: str) -> str | None:
         data = client.images.get_registry_data(reference)
     except docker.errors.APIError as error:
         _refuse_absent(reference, error)
+        _refuse_local(client, reference, platform)
         return None
     except (ImageError, docker.errors.DockerException, requests.RequestException, OSError):
         return None
     variants = [f"{each.get('os')}/{each.get('architecture')}" for each in data.attrs.get("Platforms") or []]
     if variants and platform not in variants:
-        has = ", ".join(sorted({variant for variant in variants if "unknown" not in variant}))
-        raise ImageError(f"The image {reference} has no variant for {platform}; it has {has}.",
-                         "Choose another image or tag, or set `architecture` in deploy.yaml to one it has.")
+        raise unfit(reference, platform, variants)
     name, _, last = reference.rpartition("/")
     return f"{name}{'/' if name else ''}{last.partition(':')[0]}@{data.attrs['Descriptor']['digest']}"
+
+
+def _refuse_local(client: docker.DockerClient, reference: str, platform: str) -> None:
+    """Where no registry tells, what was built here does; of what was pulled there may be other variants."""
+    import docker.errors
+
+    try:
+        image = client.images.get(reference).attrs
+    except docker.errors.APIError:
+        return
+    has = f"{image['Os']}/{image['Architecture']}"
+    if not image.get("RepoDigests") and has != platform:
+        raise unfit(reference, platform, [has])
 
 
 def _refuse_absent(reference: str, error: docker.errors.APIError) -> None:

@@ -18,6 +18,7 @@ from deployer.settings import Settings
 
 if TYPE_CHECKING:
     from deployer.cli.session import Session
+    from deployer.preflight import Outlook
 
 WIDE = 60
 STYLES = {Action.CREATE: ("+", "green"), Action.UPDATE: ("~", "yellow"), Action.REPLACE: ("±", "magenta"),
@@ -119,6 +120,19 @@ def plan_json(session: Session, plan: Plan) -> dict[str, Any]:
             for step in [*plan.steps, *plan.removals]
         ],
     }
+
+
+def outlook_text(outlook: Outlook) -> None:
+    """Under the plan on standard output: what `up` would refuse, and what it would warn of."""
+    for warning in outlook.warnings:
+        click.echo(f"Warning: {warning}")
+    for problem in outlook.problems:
+        click.echo(f"In the way: {problem.message}" + f"\n  {problem.hint}" * bool(problem.hint))
+
+
+def outlook_json(outlook: Outlook) -> dict[str, Any]:
+    problems = [{"message": problem.message, "hint": problem.hint} for problem in outlook.problems]
+    return {"problems": problems, "warnings": outlook.warnings}
 
 
 def verdicts(errors: Iterable[DeployerError]) -> dict[str, Any]:

@@ -204,10 +204,26 @@ class Resource:
         ending = f"-{digest([names, fixed])}"  # `a-b` and `c` are not `a` and `b-c`
         return whole[: limit - len(ending)].rstrip("-") + ending
 
+    def account_name(self, aws: Aws) -> str:
+        """The name that must be free, or ours, in the account; empty where AWS needs none."""
+        return ""
+
+    @classmethod
+    def taken(cls, aws: Aws, names: list[str]) -> set[str]:
+        """Which of these names something bears already, ours or not, in as few calls as AWS allows."""
+        raise NotImplementedError
+
+    def claimed(self, aws: Aws) -> None:
+        """Looks at what bears the name already. Raises ForeignError when it is not ours."""
+        self.find(aws)
+
     # The verbs. All but `create` may be repeated at any time.
 
+    def check(self, aws: Aws) -> None:
+        """What can be asked quickly beforehand; changes nothing. Raises what would stand in the way."""
+
     def prepare(self, aws: Aws, progress: Progress) -> None:
-        """What can be done and checked before the account is touched; changes nothing in it."""
+        """What takes its time and can be done before the account is touched; changes nothing in it."""
 
     def create(self, aws: Aws) -> Made:
         """Exactly one creating call, tagged in that call. The engine saves the id the moment this returns."""

@@ -22,10 +22,12 @@ def push_image(settings: Settings, services: tuple[str, ...], no_create: bool) -
     from deployer import stack
     from deployer.apply import Apply
     from deployer.cli.session import load, named, opened, patient
+    from deployer.cli.up import look
     from deployer.console import Console
     from deployer.prepare import prepare
 
-    config = load(settings).config
+    loaded = load(settings)
+    config = loaded.config
     named(config, list(services))
     names = list(services) or [name for name, service in config.services.items() if service.build]
     if foreign := [name for name in names if not config.services[name].build]:
@@ -44,6 +46,7 @@ def push_image(settings: Settings, services: tuple[str, ...], no_create: bool) -
             )
         console = Console(settings, config.stack)
         progress = Console(replace(settings, json=False), config.stack)  # standard output is one document
+        look(session, plan, loaded).refuse()
         with progress.live():
             prepare(plan, session.aws, session.state, progress.preparing)
         with patient(1200) as patience, progress.live():

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from deployer import aws as door
 from deployer import config as configuration
 from deployer import refresh, stack
 from deployer import resources as _types  # noqa: F401  makes every resource type known
+from deployer.caller import connect
 from deployer.config import Config
 from deployer.errors import ConfigError, DeployerError, UsageError
 from deployer.lock import lock
@@ -60,6 +62,17 @@ class Session:
                 "If they are yours, `deployer state rebuild` makes the record again; else choose another `name:`.",
             )
 
+    def survey(self, parallel: int = 16) -> None:
+        """What a plan needs to know, in as few rounds as can be: strangers, zones, what still exists.
+
+        Raises as `refuse_strangers`, `zones` and `refresh` do."""
+        if self.is_new:
+            with ThreadPoolExecutor(1) as pool:
+                zones = pool.submit(self.zones)
+                self.refuse_strangers()
+                zones.result()
+        self.refresh(parallel, inspect=True)
+
     def place(self, images: dict[str, str] | None = None, build: bool = True) -> Place:
         return Place(
             self.aws.account, self.aws.region, self.aws.partition, self.zones(), self.settings.file.parent.resolve(),
@@ -77,7 +90,8 @@ class Session:
                 if len(spare) < zones.count(""):
                     found = len(spare) + len(zones) - zones.count("")
                     raise UsageError(
-                        f"{self.aws.region} has {found} availability zones, and `network.zones` asks for {len(zones)}.",
+                        f"{self.aws.region} has {found} availability zones with Fargate, "
+                        f"and `network.zones` asks for {len(zones)}.",
                         f"Write `zones: {found}` or choose another region.",
                     )
                 zones = [zone or spare.pop(0) for zone in zones]
@@ -121,7 +135,7 @@ def opened(settings: Settings, config: Config, command: str, *, locked: bool = T
         from deployer.cli import sandbox
 
         idle, profile, account = sandbox.without_engine(sandbox.enter(settings)), None, None
-    aws = door.connect(
+    aws = connect(
         config.stack, region=settings.region or config.region, profile=profile, account=account,
         tags=dict(config.tags),
     )  # fmt: skip
@@ -136,13 +150,19 @@ def state_path(settings: Settings, stack: str) -> Path:
     return settings.file.parent / ".deployer" / f"{stack}{'.sandbox' if settings.sandbox else ''}.json"
 
 
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate-Regions.html; the letters of zones differ from
+# account to account, their ids do not.
+WITHOUT_FARGATE = frozenset({"use1-az3", "usw1-az2", "apne1-az3", "cac1-az3"})
+
+
 def available_zones(aws: door.Aws) -> list[str]:
+    """Where Fargate runs tasks; no local or wavelength zones."""
     filters = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
     try:
         zones = aws.ec2.describe_availability_zones(Filters=filters)["AvailabilityZones"]
     except Exception as error:
         raise door.explain(error, f"Listing the availability zones of {aws.region}") from error
-    return sorted(zone["ZoneName"] for zone in zones)
+    return sorted(zone["ZoneName"] for zone in zones if zone.get("ZoneId") not in WITHOUT_FARGATE)
 
 
 def named(config: Config, names: list[str]) -> None:

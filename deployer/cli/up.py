@@ -15,8 +15,10 @@ from deployer.settings import Settings
 
 if TYPE_CHECKING:
     from deployer.cli.session import Session
+    from deployer.config import Loaded
     from deployer.events import Outcome
     from deployer.plan import Plan
+    from deployer.preflight import Outlook
 
 
 NOT_BUILT = "not-built"  # the tag of what a sandbox without a Docker engine could not build
@@ -57,10 +59,13 @@ def up(
     named(loaded.config, list(chosen))
     with opened(settings, loaded.config, "up", locked=not plan_only) as session:
         plan = _plan(session, chosen, not no_build, delete_data, parallel)
+        outlook = look(session, plan, loaded)
         if plan_only:
-            return _show(session, plan)
+            return _show(session, plan, outlook)
         wait = not no_wait and not session.idle
-        code = _carry_out(session, plan, yes=yes, timeout=timeout, parallel=parallel, wait=wait, chart=timeline)
+        code = _carry_out(
+            session, plan, outlook, yes=yes, timeout=timeout, parallel=parallel, wait=wait, chart=timeline
+        )
     if session.idle and not code:
         click.echo(f"The services are registered and not running: {session.idle}", err=True)
     return code
@@ -86,7 +91,7 @@ def plan(
         named(loaded.config, list(chosen))
         with opened(settings, loaded.config, "plan", locked=False) as session:
             made = _plan(session, chosen, not no_build, delete_data, 16)
-            _show(session, made)
+            _show(session, made, look(session, made, loaded))
     except DeployerError as error:
         if detailed_exitcode:  # Terraform's convention: 2 means changes
             raise click_error(error) from error
@@ -113,8 +118,7 @@ def _images(images: tuple[str, ...]) -> dict[str, str]:
 def _plan(session: Session, images: dict[str, str], build: bool, delete_data: bool, parallel: int) -> Plan:
     from deployer import plan as planning
 
-    session.refuse_strangers()
-    session.refresh(parallel, inspect=True)
+    session.survey(parallel)
     if session.idle:  # nothing can be built
         services = session.config.services.items()
         images = {name: f"{name}:{NOT_BUILT}" for name, service in services if service.build} | images
@@ -122,23 +126,41 @@ def _plan(session: Session, images: dict[str, str], build: bool, delete_data: bo
     return planning.make(wanted, session.state.records, missing=session.missing, delete_data=delete_data)
 
 
-def _show(session: Session, plan: Plan) -> int:
+def look(session: Session, plan: Plan, loaded: Loaded) -> Outlook:
+    """What would stand in the way of carrying the plan out."""
+    from deployer import preflight
+    from deployer.preflight.run import Run
+
+    return preflight.look(Run(session.aws, plan, session.state.records, loaded.config, loaded.line))
+
+
+def _show(session: Session, plan: Plan, outlook: Outlook) -> int:
     from deployer import report
 
     if session.settings.json:
-        click.echo(json.dumps(report.plan_json(session, plan), indent=1))
+        click.echo(json.dumps(report.plan_json(session, plan) | report.outlook_json(outlook), indent=1))
     else:
         report.plan_text(session, plan)
+        report.outlook_text(outlook)
     return 0
 
 
 def _carry_out(
-    session: Session, plan: Plan, *, yes: bool, timeout: float, parallel: int, wait: bool, chart: Path | None
+    session: Session,
+    plan: Plan,
+    outlook: Outlook,
+    *,
+    yes: bool,
+    timeout: float,
+    parallel: int,
+    wait: bool,
+    chart: Path | None,
 ) -> int:
     from deployer.apply import Apply
     from deployer.cli.questions import agree
     from deployer.cli.session import patient
     from deployer.console import Console
+    from deployer.preflight.linked import made
     from deployer.prepare import prepare
     from deployer.timeline import Timeline
 
@@ -146,16 +168,15 @@ def _carry_out(
     console = Console(session.settings, session.config.stack, timeline)
     if not plan.idle:
         console.plan(plan)
+    console.warn(outlook.warnings)
+    with console.refusing():
+        outlook.refuse()
     agree(session, plan, yes, f"{session.config.stack}: go ahead?")
-    try:
-        with console.live():
-            prepare(plan, session.aws, session.state, console.preparing)
-    except DeployerError as error:
-        console.refused(error)
-        raise
+    with console.refusing(), console.live():
+        prepare(plan, session.aws, session.state, console.preparing)
     with patient(timeout) as patience:
         apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel, wait=wait)
-        with console.live():
+        with console.live(), made(session.aws, outlook.linked):
             outcome = apply.run(plan)
     _explain(session, outcome)
     if session.settings.sandbox:  # an address has its port only once its listener is there

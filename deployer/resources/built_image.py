@@ -37,6 +37,14 @@ class BuiltImage(Resource):
     def local(self) -> str:
         return f"deployer/{self.name}:{self.content}"
 
+    def check(self, aws: Aws) -> None:
+        """Where no Docker engine answers, ECR must have this content already."""
+        try:
+            image.engine()
+        except ImageError:
+            if isinstance(self.repository, Unknown) or self._digest(aws) is None:
+                raise
+
     def prepare(self, aws: Aws, progress: Progress) -> None:
         """Builds before anything in the account is touched, unless ECR has this content."""
         if isinstance(self.repository, Unknown) or self._digest(aws) is None:

@@ -55,6 +55,13 @@ class Cluster(Resource):
         found = [aws.found(item["clusterArn"], _tags(item)) for item in _active(aws, [aws.stack])]
         return [one for one in found if one]
 
+    def account_name(self, aws: Aws) -> str:
+        return aws.stack
+
+    @classmethod
+    def taken(cls, aws: Aws, names: list[str]) -> set[str]:
+        return {item["clusterName"] for item in _active(aws, names)}
+
     def find(self, aws: Aws) -> str | None:
         for item in _active(aws, [aws.stack]):
             return aws.claim(self.key, item["clusterArn"], _tags(item))

@@ -23,6 +23,9 @@ class ElbResource(Resource):
     def elb_tags(self, aws: Aws) -> list[dict[str, str]]:
         return tag_list(aws.tags(self.key, self.fingerprint))
 
+    def account_name(self, aws: Aws) -> str:
+        return self.elb_name(aws)
+
     def tag(self, aws: Aws, id: str) -> None:
         aws.elbv2.add_tags(ResourceArns=[id], Tags=self.elb_tags(aws))
 
@@ -38,6 +41,12 @@ def tags_of(aws: Aws, arns: Iterable[str]) -> dict[str, dict[str, str]]:
 def found_among(aws: Aws, arns: list[str], type: str) -> list[Found]:
     found = [aws.found(arn, tags) for arn, tags in tags_of(aws, arns).items()]
     return [one for one in found if one and one.key.startswith(f"{type}.")]
+
+
+def names_in_use(aws: Aws, operation: str, listing: str, field: str) -> set[str]:
+    """One name that is free would fail a call for several: all are listed."""
+    pages = aws.elbv2.get_paginator(operation).paginate(PaginationConfig={"PageSize": 400})
+    return {item[field] for page in pages for item in page[listing]}
 
 
 def claim_named(aws: Aws, key: str, operation: str, listing: str, id_field: str, name: str, gone: str) -> str | None:

@@ -106,6 +106,15 @@ class IamRole(Resource):
         # Roles are global: another region's stack of the same name has its own.
         return [one for one in found if one and one.id.startswith(f"{aws.stack}-{aws.region}-")]
 
+    def account_name(self, aws: Aws) -> str:
+        return self.role_name(aws)
+
+    @classmethod
+    def taken(cls, aws: Aws, names: list[str]) -> set[str]:
+        """Under any path; a thousand a page."""
+        pages = aws.iam.get_paginator("list_roles").paginate(PaginationConfig={"PageSize": 1000})
+        return {role["RoleName"] for page in pages for role in page["Roles"]} & set(names)
+
     def find(self, aws: Aws) -> str | None:
         name = self.role_name(aws)
         with ignoring("NoSuchEntity"):

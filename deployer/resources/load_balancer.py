@@ -8,7 +8,7 @@ from typing import Any
 from deployer.aws import Aws, describe, ignoring
 from deployer.errors import AwsError
 from deployer.resource import SEEN, Found, Made, Outputs, Retry
-from deployer.resources.elb import ElbResource, attributes_of, claim_named, found_among
+from deployer.resources.elb import ElbResource, attributes_of, claim_named, found_among, names_in_use
 
 GONE = "LoadBalancerNotFound"
 
@@ -91,6 +91,10 @@ class LoadBalancer(ElbResource):
     def scan(cls, aws: Aws) -> list[Found]:
         pages = aws.elbv2.get_paginator("describe_load_balancers").paginate()
         return found_among(aws, [item["LoadBalancerArn"] for page in pages for item in page["LoadBalancers"]], cls.type)
+
+    @classmethod
+    def taken(cls, aws: Aws, names: list[str]) -> set[str]:
+        return names_in_use(aws, "describe_load_balancers", "LoadBalancers", "LoadBalancerName") & set(names)
 
     def find(self, aws: Aws) -> str | None:
         return claim_named(aws, self.key, "describe_load_balancers", "LoadBalancers", "LoadBalancerArn",

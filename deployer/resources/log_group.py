@@ -55,6 +55,13 @@ class LogGroup(Resource):
         found = [aws.found(name, _tags_if_there(aws, name)) for name in _groups(aws)]
         return [one for one in found if one]
 
+    def account_name(self, aws: Aws) -> str:
+        return self.group
+
+    @classmethod
+    def taken(cls, aws: Aws, names: list[str]) -> set[str]:
+        return set(names) & set(_groups(aws))
+
     def find(self, aws: Aws) -> str | None:
         if self.group in _groups(aws):  # not every endpoint refuses to list the tags of a group that is not there
             with ignoring("ResourceNotFoundException"):

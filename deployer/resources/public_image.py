@@ -30,6 +30,9 @@ class PublicImage(Resource):
             progress(f"no registry could be asked for the digest of {self.reference}; ECS will pin it when it deploys")
         return pinned or self.reference
 
+    def check(self, aws: Aws) -> None:
+        self._pinned(lambda text: None)
+
     def prepare(self, aws: Aws, progress: Progress) -> None:
         self._pinned(progress)
 

@@ -108,6 +108,15 @@ class Repository(Resource):
         found = [aws.found(item["repositoryName"], _tags_if_there(aws, item["repositoryArn"])) for item in ours]
         return [one for one in found if one]
 
+    def account_name(self, aws: Aws) -> str:
+        return self.repository_name(aws)
+
+    @classmethod
+    def taken(cls, aws: Aws, names: list[str]) -> set[str]:
+        """One name that is free would fail a call for several: all are listed."""
+        pages = aws.ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000})
+        return {item["repositoryName"] for page in pages for item in page["repositories"]} & set(names)
+
     def find(self, aws: Aws) -> str | None:
         name = self.repository_name(aws)
         with ignoring(GONE):

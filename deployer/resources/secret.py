@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import secrets as random
 import string
+import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
-from deployer.errors import UsageError
+from deployer.errors import ForeignError, UsageError
 from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
 
+AT_ONCE = 600  # seconds around now: the date of a deletion without recovery
 ALPHABET = string.ascii_letters + string.digits
 
 
@@ -44,7 +47,7 @@ class Secret(Resource):
             )
         return value
 
-    def prepare(self, aws: Aws, progress: object) -> None:
+    def check(self, aws: Aws) -> None:
         """A value that is stored already need not be there again."""
         unset = self.from_env and not os.environ.get(self.from_env)
         if unset and (self.mark is None or self.find(aws) is None):
@@ -96,6 +99,24 @@ class Secret(Resource):
         found = [aws.found(item["ARN"], tag_dict(item.get("Tags"))) for item in _listed(aws)]
         return [one for one in found if one and _living(aws, one.id)]
 
+    def account_name(self, aws: Aws) -> str:
+        return self.secret_name(aws)
+
+    @classmethod
+    def taken(cls, aws: Aws, names: list[str]) -> set[str]:
+        """Also those that are scheduled for deletion. The filter is for words: it may let others through."""
+        filters = [{"Key": "name", "Values": [f"{aws.stack}/"]}]
+        pages = aws.secretsmanager.get_paginator("list_secrets").paginate(Filters=filters, IncludePlannedDeletion=True)
+        return {item["Name"] for page in pages for item in page["SecretList"]} & set(names)
+
+    def claimed(self, aws: Aws) -> None:
+        """A name is not free while its secret waits for its deletion; one deleted at once frees it in a moment."""
+        if self.find(aws) is None:
+            with ignoring("ResourceNotFoundException"):
+                deleted = aws.secretsmanager.describe_secret(SecretId=self.secret_name(aws)).get("DeletedDate")
+                if deleted and abs(deleted.timestamp() - time.time()) > AT_ONCE:
+                    raise ForeignError(*scheduled(self.key, self.secret_name(aws), deleted))
+
     def find(self, aws: Aws) -> str | None:
         """Also while it is scheduled for deletion, if it is ours."""
         with ignoring("ResourceNotFoundException"):
@@ -111,6 +132,15 @@ class Secret(Resource):
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring("ResourceNotFoundException"):
             aws.secretsmanager.delete_secret(SecretId=id, ForceDeleteWithoutRecovery=True)
+
+
+def scheduled(what: str, secret: str, deleted: datetime) -> tuple[str, str]:
+    """Message and hint of what needs a secret that is scheduled for deletion."""
+    return (
+        f"{what}: the secret {secret} is scheduled for deletion ({deleted:%Y-%m-%d}); until then its name is not free.",
+        f"`aws secretsmanager delete-secret --secret-id {secret} --force-delete-without-recovery` frees it at once; "
+        "or give the secret another name in deploy.yaml.",
+    )
 
 
 def _listed(aws: Aws) -> list[dict[str, Any]]:

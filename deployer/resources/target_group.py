@@ -8,7 +8,7 @@ from typing import Any
 
 from deployer.aws import Aws, describe, ignoring
 from deployer.resource import SEEN, Found, Made, Outputs, Retry
-from deployer.resources.elb import ElbResource, attributes_of, claim_named, found_among
+from deployer.resources.elb import ElbResource, attributes_of, claim_named, found_among, names_in_use
 
 GONE = "TargetGroupNotFound"
 
@@ -70,6 +70,10 @@ class TargetGroup(ElbResource):
     def scan(cls, aws: Aws) -> list[Found]:
         pages = aws.elbv2.get_paginator("describe_target_groups").paginate()
         return found_among(aws, [item["TargetGroupArn"] for page in pages for item in page["TargetGroups"]], cls.type)
+
+    @classmethod
+    def taken(cls, aws: Aws, names: list[str]) -> set[str]:
+        return names_in_use(aws, "describe_target_groups", "TargetGroups", "TargetGroupName") & set(names)
 
     def find(self, aws: Aws) -> str | None:
         return claim_named(aws, self.key, "describe_target_groups", "TargetGroups", "TargetGroupArn",

@@ -155,6 +155,10 @@ class Cloud:
     def clear_faults(self) -> None:
         self._do("clear-faults")
 
+    def quota(self, service: str, code: str, value: float) -> None:
+        """What Service Quotas tells; at first it tells none."""
+        self._do("quota", service=service, code=code, value=value)
+
     def token_expired(self, times: int = 1) -> None:
         """The registry refuses every token given so far, and those given by the next `times - 1` calls."""
         self._do("token-expired", times=times)

@@ -143,6 +143,12 @@ class Application(Endpoint):
         with LOCK:
             self.play.oneoff = None if code is None else (code, lines)
 
+    def do_quota(self, service: str, code: str, value: float) -> None:
+        from deployer.sandbox.control.quotas import TOLD
+
+        with LOCK:
+            TOLD[service, code] = value
+
     def do_token_expired(self, times: int = 1) -> None:
         if self.registry is None:
             raise ValueError("this cloud was started without a registry")

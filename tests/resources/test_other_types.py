@@ -160,7 +160,7 @@ def test_value_that_is_missing_is_told_before_anything_is_touched(
 ) -> None:
     monkeypatch.delenv("THE_VALUE")
     with pytest.raises(UsageError, match="THE_VALUE"):
-        account.up(GIVEN, LOG)
+        GIVEN.check(account.aws)
     assert not account.mutating()
 
 

@@ -179,10 +179,11 @@ def test_the_wrong_account(project: Project) -> None:
 
 
 def test_credentials_that_aws_does_not_accept(project: Project) -> None:
-    project.cloud.fault(
-        "error", service="sts", operation="GetCallerIdentity", code="InvalidClientTokenId", status=403,
-        message="The security token included in the request is invalid.",
-    )  # fmt: skip
+    for service in ("sts", "iam"):
+        project.cloud.fault(
+            "error", service=service, code="InvalidClientTokenId", status=403,
+            message="The security token included in the request is invalid.",
+        )  # fmt: skip
     run = project.up()
     assert "InvalidClientTokenId" in untouched(run, 1)[0] and "does not accept these credentials" in run.err
 

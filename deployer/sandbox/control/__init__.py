@@ -1,7 +1,8 @@
 """moto's backends, made to answer as AWS does. Everything in here changes under `tempo.LOCK`.
 
 tempo.py        how long things take, and the one lock
-corrections.py  installs the files that make moto stricter: ec2, elb, iam, logs, taskdefs, ecs, ecr
+corrections.py  installs the files that make moto stricter: ec2, elb, iam, logs, quotas, taskdefs,
+                ecs, ecr
 
 ECS:
 ecs.py          its API: clusters and services;  runtask.py: tasks;  history.py: service deployments and revisions

@@ -17,9 +17,9 @@ def load(runtime: Runtime, registry: Registry | None = None, suffix: str = "") -
     `suffix`: of the load balancers' host names, where they lead to fronts on this machine."""
     from moto.server import DomainDispatcherApplication, create_backend_app
 
-    from . import ec2, ecr, ecs, elb, iam, logs, scheduler, taskdefs
+    from . import ec2, ecr, ecs, elb, iam, logs, quotas, scheduler, taskdefs
 
-    for part in (ec2, iam, logs, taskdefs, ecs):
+    for part in (ec2, iam, logs, quotas, taskdefs, ecs):
         part.install()
     elb.install(suffix)
     ecr.install(registry)
@@ -33,7 +33,10 @@ def load(runtime: Runtime, registry: Registry | None = None, suffix: str = "") -
 def reset(registry: Registry | None = None) -> None:
     from moto.moto_api._internal.models import moto_api_backend
 
+    from .quotas import TOLD
+
     moto_api_backend.reset()
+    TOLD.clear()
     TEMPO.reset()
     if registry is not None:
         registry.wipe()

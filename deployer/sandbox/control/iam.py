@@ -1,4 +1,4 @@
-"""IAM: a role's trust must be a policy document; AWS's own policies are read once."""
+"""IAM: a role's trust must be a policy document; linked roles are named as by AWS; its own policies are read once."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import copy
 import json
 from typing import Any
 
-from moto.iam.exceptions import MalformedPolicyDocument
+from moto.iam import models
+from moto.iam.exceptions import InvalidInput, MalformedPolicyDocument
 from moto.iam.models import IAMBackend
+
+LINKED = {"ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"}  # what comes after AWSServiceRoleFor
 
 
 def check(document: str) -> None:
@@ -21,6 +24,7 @@ def check(document: str) -> None:
 
 def install() -> None:
     create, update = IAMBackend.create_role, IAMBackend.update_assume_role_policy
+    link = IAMBackend.create_service_linked_role
     read, known = IAMBackend._init_aws_policies, {}
 
     def init_aws_policies(self: IAMBackend) -> list[Any]:
@@ -40,6 +44,14 @@ def install() -> None:
         check(assume_role_policy)
         update(self, role_name, assume_role_policy)
 
+    def create_service_linked_role(self: IAMBackend, service_name: str, description: str, suffix: str) -> Any:
+        role = f"AWSServiceRoleFor{LINKED.get(service_name.split('.')[0], '')}"
+        if any(each.name == role for each in self.roles.values()):
+            raise InvalidInput(f"Service role name {role} has been taken in this account.")
+        return link(self, service_name, description, suffix)
+
+    models.SERVICE_NAME_CONVERSION.update(LINKED)
+    IAMBackend.create_service_linked_role = create_service_linked_role
     IAMBackend._init_aws_policies = init_aws_policies
     IAMBackend.create_role = create_role
     IAMBackend.update_assume_role_policy = update_assume_role_policy
