@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
+from deployer.grants import NEW, OWN, Grant
 from deployer.resource import Found, Made, Outputs, Resource, Retry
 
 POLICY = "deployer"
+ROLE = "iam:role/deployer/{stack}/{stack}-{region}-*"
+GONE = "iam:role/{stack}-{region}-*"  # a role that is not there has no path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +22,15 @@ class IamRole(Resource):
 
     type = "role"
     exists_on = ("EntityAlreadyExists",)
+    scans = (Grant("iam:ListRoles"),)
+    grants = (
+        Grant("iam:CreateRole iam:TagRole", ROLE, (NEW,)),
+        Grant("iam:PutRolePolicy", ROLE),
+        Grant("iam:GetRole iam:ListRoleTags iam:ListRolePolicies iam:ListAttachedRolePolicies", f"{ROLE} {GONE}"),
+        Grant("iam:UpdateAssumeRolePolicy iam:UpdateRole", ROLE, (OWN,)),
+        Grant("iam:DeleteRolePolicy iam:DetachRolePolicy iam:DeleteRole", ROLE, (OWN,)),
+        Grant("iam:PassRole", ROLE, (("StringEquals", "iam:PassedToService", "{service}"),)),
+    )
     retry_on = (
         Retry("NoSuchEntity"),
         Retry("DeleteConflict"),

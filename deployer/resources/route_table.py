@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.aws import Aws, ignoring
+from deployer.grants import OWN, Grant, making
 from deployer.resource import Made
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
 
@@ -17,6 +18,12 @@ class RouteTable(Ec2Resource):
     )  # fmt: skip
     replace_on = frozenset({"vpc_id"})
     retry_on = (*NOT_YET, *in_use(300))
+    scans = (Grant("ec2:DescribeRouteTables"),)
+    grants = (
+        *making("ec2:CreateRouteTable", "ec2:route-table/*"),
+        Grant("ec2:CreateRouteTable", "ec2:vpc/*", (OWN,)),
+        Grant("ec2:DeleteRouteTable", "ec2:route-table/*", (OWN,)),
+    )
 
     vpc_id: str
 

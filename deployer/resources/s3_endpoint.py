@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from deployer.aws import Aws, ignoring, unsuccessful
+from deployer.grants import OWN, Grant, making
 from deployer.resource import Made, Retry
 from deployer.resources.ec2 import NOT_YET, Ec2Resource
 
@@ -19,6 +20,13 @@ class S3Endpoint(Ec2Resource):
     gone_states = frozenset({"deleting", "deleted"})
     replace_on = frozenset({"vpc_id"})
     retry_on = (*NOT_YET, Retry("InvalidVpcEndpointId.NotFound"), Retry("RouteAlreadyExists"))
+    scans = (Grant("ec2:DescribeVpcEndpoints"),)
+    grants = (
+        *making("ec2:CreateVpcEndpoint", "ec2:vpc-endpoint/*"),
+        Grant("ec2:CreateVpcEndpoint", "ec2:vpc/* ec2:route-table/*", (OWN,)),
+        Grant("ec2:ModifyVpcEndpoint", "ec2:vpc-endpoint/* ec2:route-table/*", (OWN,)),
+        Grant("ec2:DeleteVpcEndpoints", "ec2:vpc-endpoint/*", (OWN,)),
+    )
 
     vpc_id: str
     table_ids: list[str]
