@@ -298,7 +298,7 @@ def _hint(error: faults.ClientError) -> str:
         return "The credentials have expired: sign in again and run the command again; it goes on from here."
     if name in DENIED:
         return (
-            f"The credentials may not call {denied_action(error)}: ask for that permission, then run the command again; "
+            f"The credentials may not call {denied_action(error)}: ask for that permission, then run this again; "
             "`deployer policy` prints the IAM policy that this deploy.yaml needs."
         )
     if name in BAD_CREDENTIALS:

@@ -44,7 +44,7 @@ def making(action: str, on: str, made: str = "") -> tuple[Grant, Grant]:
 
 
 def retagging(on: str) -> Grant:
-    """The tags of what is the stack's own, renewed after an update; it stays the stack's own."""
+    """The tags of what is the stack's own, renewed after a change of inputs; it stays the stack's own."""
     service = on.partition(":")[0]
     return Grant(f"{service}:{TAGGING[service]}", on, (NEW, OWN))
 

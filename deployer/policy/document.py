@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.grants import Condition, Grant
-from deployer.policy.commands import COMMANDS, needs
+from deployer.policy.commands import COMMANDS, READING, needs
 from deployer.resource import TYPES, Resource
 from deployer.resources.load_balancer import PROTECTION
 
@@ -72,19 +72,21 @@ def _document(statements: list[Statement]) -> dict[str, Any]:
 
 
 def _statements(resources: list[Resource], commands: list[str], site: Site, wide: bool) -> list[Statement]:
-    """One for each service and set of conditions: an action meets only the kinds of resources that it knows."""
-    merged: dict[tuple[Any, ...], tuple[set[str], set[str], dict[Condition, None]]] = {}
+    """One for each service and set of conditions: an action meets only the kinds of resources that it knows. What looks
+    and what changes stand apart, since one may look further."""
+    merged: dict[tuple[Any, ...], tuple[set[str], set[str], set[Condition]]] = {}
     for grant, words in _grants(resources, commands, site, wide):
-        ends = [site.arn(end.format(**words)) for end in grant.on.split()]
+        arns = [site.arn(end.format(**words)) for end in grant.on.split()]
         when = [(operator, key, value.format(**words)) for operator, key, value in grant.when]
-        for service in {action.partition(":")[0] for action in grant.actions.split()}:
-            # The calls that make something are listed in one condition.
-            alike = tuple(sorted((op, key, "" if key.endswith(":CreateAction") else value) for op, key, value in when))
-            actions, arns, conditions = merged.setdefault((service, ends == ["*"], alike), (set(), set(), {}))
-            actions.update(action for action in grant.actions.split() if action.startswith(f"{service}:"))
-            arns.update(ends)
-            conditions.update(dict.fromkeys(when))
-    return [_statement(*merged[key]) for key in sorted(merged)]
+        # The calls that make something are listed in one condition.
+        alike = sorted((op, key, "" if key.endswith(":CreateAction") else value) for op, key, value in when)
+        for action in grant.actions.split():
+            kind = (action.partition(":")[0], bool(READING.search(action)), arns == ["*"], tuple(alike))
+            actions, addressed, conditions = merged.setdefault(kind, (set(), set(), set()))
+            actions.add(action)
+            addressed.update(arns)
+            conditions.update(when)
+    return [_statement(*merged[kind]) for kind in sorted(merged)]
 
 
 def _statement(actions: set[str], arns: set[str], conditions: Iterable[Condition]) -> Statement:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from deployer.aws import Aws, ignoring, unsuccessful
-from deployer.grants import OWN, Grant, making
+from deployer.grants import OWN, Grant, making, retagging
 from deployer.resource import Made, Retry
 from deployer.resources.ec2 import NOT_YET, Ec2Resource
 
@@ -26,6 +26,7 @@ class S3Endpoint(Ec2Resource):
         Grant("ec2:CreateVpcEndpoint", "ec2:vpc/* ec2:route-table/*", (OWN,)),
         Grant("ec2:ModifyVpcEndpoint", "ec2:vpc-endpoint/* ec2:route-table/*", (OWN,)),
         Grant("ec2:DeleteVpcEndpoints", "ec2:vpc-endpoint/*", (OWN,)),
+        retagging("ec2:vpc-endpoint/*"),
     )
 
     vpc_id: str

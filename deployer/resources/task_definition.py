@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
-from deployer.grants import OWN, Grant, making, retagging
+from deployer.grants import OWN, Grant, making
 from deployer.resource import Found, Made, Outputs, Resource, Retry
 
 FEW = 10  # up to so many are described one by one; more are looked up in the account's list of active ones
@@ -26,7 +26,6 @@ class TaskDefinition(Resource):
         *making("ecs:RegisterTaskDefinition", "*", made=DEFINITION),
         Grant("ecs:DeregisterTaskDefinition"),
         Grant("ecs:DeleteTaskDefinitions", DEFINITION, (OWN,)),
-        retagging(DEFINITION),
     )
     # A role made seconds ago is not known to ECS yet; the same words also mean a real mistake, so not for long.
     retry_on = (Retry("ClientException", "Role is not valid"), Retry("AccessDeniedException", "iam:PassRole", 60))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.aws import Aws, ignoring
-from deployer.grants import OWN, Grant, making, retagging
+from deployer.grants import OWN, Grant, making
 from deployer.resource import Made
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
 
@@ -21,7 +21,6 @@ class Vpc(Ec2Resource):
     scans = (Grant("ec2:DescribeVpcs"),)
     grants = (
         *making("ec2:CreateVpc", "ec2:vpc/*"),
-        retagging("ec2:*/*"),  # of all that is EC2's
         Grant("ec2:ModifyVpcAttribute ec2:DeleteVpc", "ec2:vpc/*", (OWN,)),
     )
 

@@ -32,7 +32,7 @@ class Cloud:
         self.url = url
         self._clients: dict[tuple[str, str, bool], Any] = {}
         self._lock = threading.Lock()
-        self._users: list[str] = []
+        self.users: list[str] = []
         self._session = _session()
 
     @classmethod
@@ -164,10 +164,10 @@ class Cloud:
 
     def user(self, *documents: dict[str, Any]) -> dict[str, str]:
         """A new user with these policies alone, as the environment of a child process; IAM is enforced from here on."""
-        iam, name = self.client("iam", hidden=True), f"user-{len(self._users)}"
+        iam, name = self.client("iam", hidden=True), f"user-{len(self.users)}"
         iam.create_user(UserName=name)
         key = iam.create_access_key(UserName=name)["AccessKey"]
-        self._users.append(name)
+        self.users.append(name)
         self.allow(name, *documents)
         self._do("enforce", on=True)
         return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}

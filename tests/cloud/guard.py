@@ -102,4 +102,4 @@ def found(kind: str, name: str) -> str:
         store = backend("secretsmanager").secrets
         return str(store[name].arn) if name in store else ""
     tables = backend("ec2").route_tables.values()
-    return next((f"{table.id} {table.associations[name]}" for table in tables if name in table.associations), "")
+    return next((f"{table.id} {table._associations[name]}" for table in tables if name in table._associations), "")
