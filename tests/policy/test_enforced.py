@@ -86,10 +86,10 @@ def test_without_any_one_of_its_statements_something_is_refused(life: Life) -> N
 def test_each_of_its_resources_is_addressed(lives: dict[str, Life]) -> None:
     life = lives["voting"]
     for statement in life.statements:
-        actions = [action for action in statement["Action"] if not by_push(action) and action not in UNSEEN]
-        for resource in listed(statement["Resource"]) if actions else ():
-            asked = (check for check in life.asked() if check.action in actions)
-            assert any(like(resource, check.resource) for check in asked), (resource, actions)
+        if not any(by_push(action) or action in UNSEEN for action in statement["Action"]):
+            asked = [check.resource for check in life.asked() if check.action in statement["Action"]]
+            for resource in listed(statement["Resource"]):
+                assert any(like(resource, one) for one in asked), (resource, statement["Action"])
 
 
 def test_nothing_that_is_tagged_as_another_stacks_can_be_changed(life: Life) -> None:

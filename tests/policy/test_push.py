@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.policy.life import Person
-from tests.registry import docker_engine, shell_image  # noqa: F401
+from tests.registry import docker_engine, import_image, shell_image  # noqa: F401
 from tests.whole.conftest import warm  # noqa: F401
 from tests.whole.images import Shop, shop  # noqa: F401
 
@@ -25,8 +25,9 @@ def test_building_pushing_and_a_hopeless_rollout_need_nothing_but_the_policy(sho
     shop.cloud.fault("kill-after", "ecr", "CreateRepository")
     assert shop.run("push-image", env=me.env).code < 0
     me.run("up")
+    shop.cloud.tempo(task=1.0)  # else ECS gives up before anybody has looked
     hopeless = me.run("up", "--image", f"web={shop.cloud.registry}/voting/web@sha256:{'9' * 64}", code=1)
-    assert "ecs.StopServiceDeployment" in hopeless.mutations
+    assert "ecs.StopServiceDeployment" in hopeless.mutations, hopeless.text
     assert "ECS goes back to what served before" in hopeless.text
     shop.state_file.unlink()
     me.run("state", "rebuild")
