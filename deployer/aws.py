@@ -7,7 +7,7 @@ import os
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import boto3
@@ -64,17 +64,7 @@ class Aws:
             setattr(self, service, client(self.session, service, self.region, self.attempts, self.connections))
 
     def once(self) -> Aws:
-        return Aws(
-            self.session,
-            self.stack,
-            self.stack_id,
-            self.account,
-            self.region,
-            self.partition,
-            1,
-            self.connections,
-            self.extra_tags,
-        )
+        return replace(self, attempts=1)
 
     def arn(self, service: str, resource: str, *, region: str | None = None, account: str | None = None) -> str:
         place = self.region if region is None else region

@@ -49,8 +49,7 @@ def retagging(on: str) -> Grant:
     return Grant(f"{service}:{TAGGING[service]}", on, (NEW, OWN))
 
 
-def linked_role(service: str) -> Grant:
+def linked_role(principal: str) -> Grant:
     """AWS makes a service's own role, by the caller's permission, when an account first uses the service."""
-    principal = f"{service}.amazonaws.com"
     named: Condition = ("StringEquals", "iam:AWSServiceName", principal)
     return Grant("iam:CreateServiceLinkedRole", f"iam:role/aws-service-role/{principal}/*", (named,))

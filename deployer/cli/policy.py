@@ -53,7 +53,7 @@ def policy(
             raise UsageError("--external-id belongs to --role.", "Say who is to be trusted.")
         trust = grants.trust(role, site, external_id)
         click.echo(json.dumps(trust.document, indent=2))
-        return tell(_making(config, trust.first))
+        return tell(_making(config, site, trust.first))
     document = grants.policy(_resources(settings, config, site), chosen, site)
     parts = grants.documents(document)
     tell(_size(grants.size(document), len(parts), split))
@@ -146,13 +146,15 @@ def _write(directory: Path, stack: str, parts: list[dict[str, Any]]) -> None:
         raise UsageError(f"Writing to {directory}: {error.strerror}.", "Choose another directory.") from error
 
 
-def _making(config: Config, first: str) -> str:
+def _making(config: Config, site: Site, first: str) -> str:
     """How the role is made; what was printed is taken to stand in trust.json."""
-    role = f"{NAME}-{config.stack}"
+    role, policies = f"{NAME}-{config.stack}", site.arn("iam:policy/$name").replace(":*:", ":ACCOUNT:")
     lines = [
         f"{first}   # once an account" if first else "",
         f"aws iam create-role --role-name {role} --assume-role-policy-document file://trust.json",
-        f"deployer policy > policy.json && aws iam put-role-policy --role-name {role} "
-        f"--policy-name {NAME} --policy-document file://policy.json",
+        "deployer policy --split policies | while read file; do name=$(basename $file .json)",
+        "  aws iam create-policy --policy-name $name --policy-document file://$file",
+        f"  aws iam attach-role-policy --role-name {role} --policy-arn {policies}",
+        "done",
     ]
     return "With this as trust.json:\n" + "\n".join(f"  {line}" for line in lines if line)

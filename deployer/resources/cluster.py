@@ -27,7 +27,7 @@ class Cluster(Resource):
         Grant("ecs:ListTasks", when=(IN_CLUSTER,)),
         Grant("ecs:StopTask", "ecs:task/{stack}/*"),
         retagging(CLUSTER),
-        linked_role("ecs"),
+        linked_role("ecs.amazonaws.com"),
     )
     retry_on = (
         LINKED_ROLE,

@@ -36,7 +36,7 @@ class LoadBalancer(ElbResource):
         Grant("elasticloadbalancing:DeleteLoadBalancer", BALANCER, (OWN,)),
         PROTECTION,
         retagging(BALANCER),
-        linked_role("elasticloadbalancing"),
+        linked_role("elasticloadbalancing.amazonaws.com"),
     )
     retry_on = (
         Retry("SubnetNotFound"), Retry("InvalidSubnet"), Retry("InvalidSecurityGroup"),

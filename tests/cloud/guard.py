@@ -30,8 +30,6 @@ class Guard:
         if not self.on or not (who := permissions.principal(environ.get("HTTP_AUTHORIZATION", ""))):
             return None
         asked = permissions.parameters(environ, body)
-        if call.operation == "SimulatePrincipalPolicy":
-            return 200, [("Content-Type", "text/xml")], permissions.simulated(who.statements, asked)
         with LOCK:
             made = checks(call.service, call.operation, asked, here())
         for check in made:
@@ -39,6 +37,8 @@ class Guard:
             self.checks.append({**asdict(check), "allowed": allowed, "call": str(call)})
             if not allowed:
                 return error(call.service, environ, *permissions.refusal(call.service, who, check))
+        if call.operation == "SimulatePrincipalPolicy":
+            return 200, [("Content-Type", "text/xml")], permissions.simulated(who.statements, asked)
         return None
 
 
