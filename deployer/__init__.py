@@ -32,6 +32,7 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
     verdict/    why a rollout failed: evidence, gathered while it exists, and the causes that are recognised in it
     status      what runs, whether it is healthy, and why not
     operate     restart and rollback; logs, oneoff (a task of its own), shell (ECS Exec); timeline: where the time went
+    grants      what AWS has to allow for a call, declared beside it; policy/: an IAM policy of all that
     sandbox/    an AWS on this machine, of which nothing outside cli/ knows
     settings    the common options
     console     live progress, plain lines or JSON; report: plans, status and records as text

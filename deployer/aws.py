@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import botocore.exceptions as faults
@@ -61,17 +62,7 @@ class Aws:
             setattr(self, service, client(self.session, service, self.region, self.attempts, self.connections))
 
     def once(self) -> Aws:
-        return Aws(
-            self.session,
-            self.stack,
-            self.stack_id,
-            self.account,
-            self.region,
-            self.partition,
-            1,
-            self.connections,
-            self.extra_tags,
-        )
+        return replace(self, attempts=1)
 
     def arn(self, service: str, resource: str, *, region: str | None = None, account: str | None = None) -> str:
         place = self.region if region is None else region
@@ -229,13 +220,23 @@ def _is_page(error: BaseException) -> bool:
     return bool(within) and isinstance(error, AttributeError | TypeError)
 
 
+def denied_action(error: faults.ClientError) -> str:
+    """Such as `ecs:CreateCluster`: what AWS names, which is not always the call (`iam:PassRole`, `ec2:CreateTags`).
+
+    EC2 hides it in an encoded text where the caller may not know it; then it is the call's own."""
+    told = re.search(r"not authorized to perform:? ([\w-]+:\w+)", said(error))
+    return told[1] if told else error.operation_name
+
+
 def _hint(error: faults.ClientError) -> str:
-    action = f"{error.operation_name}"
     name = code(error)
     if name in EXPIRED:
         return "The credentials have expired: sign in again and run the command again; it goes on from here."
     if name in DENIED:
-        return f"The credentials may not call {action}: ask for that permission, then run the command again."
+        return (
+            f"The credentials may not call {denied_action(error)}: ask for that permission, then run this again; "
+            "`deployer policy` prints the IAM policy that this deploy.yaml needs."
+        )
     if name in BAD_CREDENTIALS:
         return "AWS does not accept these credentials here: check the profile, and that the region is enabled."
     if any(mark in name for mark in QUOTAS):

@@ -29,19 +29,15 @@ def connect(
     Raises UsageError (nothing was changed): no region, no such profile, no credentials, another account than
     `account`; AwsError: the endpoint does not answer, or not as AWS does.
     """
+    session, place, partition = configured(region, profile)
     try:
-        session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
-        place = session.region_name
-        if not place:
-            raise UsageError("No AWS region is set.", "Give --region, set AWS_REGION, or put `region:` into the file.")
-        partition = session.get_partition_for_region(place)
         sts = client(session, "sts", place, 3, 4)
         identity = sts.get_caller_identity()
         caller = identity["Account"]
-    except (faults.InvalidRegionError, faults.UnknownRegionError) as error:
-        raise UsageError(f"{place} is no AWS region.", "Write one such as us-east-1.") from error
-    except (faults.ProfileNotFound, faults.ConfigNotFound, faults.ConfigParseError) as error:
-        raise UsageError(f"AWS configuration: {error}.", "See `aws configure list-profiles`.") from error
+    except faults.InvalidRegionError as error:
+        raise _no_region(place) from error
+    except (faults.ConfigNotFound, faults.ConfigParseError) as error:  # of what a profile refers to
+        raise _configuration(error) from error
     except (
         faults.NoCredentialsError,
         faults.PartialCredentialsError,
@@ -67,6 +63,29 @@ def connect(
             "Choose another AWS_PROFILE, or correct `account:`.",
         )
     return Aws(session, stack, stack_id, caller, place, partition, connections=connections, extra_tags=tags or {})
+
+
+def configured(region: str | None, profile: str | None) -> tuple[Any, str, str]:
+    """The session, its region and its partition, without a call. Raises UsageError."""
+    place = region or os.environ.get("AWS_REGION")
+    try:
+        session = boto3.Session(profile_name=profile, region_name=place)
+        place = session.region_name
+        if not place:
+            raise UsageError("No AWS region is set.", "Give --region, set AWS_REGION, or put `region:` into the file.")
+        return session, place, session.get_partition_for_region(place)
+    except (faults.InvalidRegionError, faults.UnknownRegionError) as error:
+        raise _no_region(place) from error
+    except (faults.ProfileNotFound, faults.ConfigNotFound, faults.ConfigParseError) as error:
+        raise _configuration(error) from error
+
+
+def _no_region(place: str | None) -> UsageError:
+    return UsageError(f"{place} is no AWS region.", "Write one such as us-east-1.")
+
+
+def _configuration(error: Exception) -> UsageError:
+    return UsageError(f"AWS configuration: {error}.", "See `aws configure list-profiles`.")
 
 
 def _elsewhere(session: Any, place: str, partition: str, error: Exception) -> UsageError | None:

@@ -19,6 +19,7 @@ from deployer import logs, tasks
 from deployer.aws import Aws, tag_list
 from deployer.ecs import LINKED_ROLE, describe_services, primary
 from deployer.errors import AwsError, DeployerError, Interrupted, NotDeployedError, UsageError
+from deployer.grants import IN_CLUSTER, NEW, Grant, making
 from deployer.patience import Patience
 from deployer.resource import Progress, Retry
 
@@ -32,6 +33,14 @@ SETTLE = 20.0  # seconds for which a lost answer is asked for again after the us
 BEFORE_MS = 60_000  # so far before its making nothing of a task's log can lie
 UNPLACED = "ECS could not place it: "
 RETRY = (LINKED_ROLE, Retry("ClientException", "apacity is unavailable", CAPACITY))
+
+_, TAGS = making("ecs:RunTask", "ecs:task/{stack}/*")
+GRANTS = (
+    TAGS,
+    Grant("ecs:RunTask", "ecs:task-definition/{stack}-{member}:*", (NEW, IN_CLUSTER)),
+    Grant("ecs:ListTasks", when=(IN_CLUSTER,)),
+    Grant("ecs:DescribeTasks ecs:StopTask", "ecs:task/{stack}/*"),
+)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 if TYPE_CHECKING:
     from deployer.aws import Aws
+    from deployer.grants import Grant
 
 Outputs = dict[str, Any]
 Progress = Callable[[str], None]
@@ -142,6 +143,8 @@ class Resource:
     revisions: ClassVar[int] = 0  # a change makes a new revision; so many former ones are kept
     own_object: ClassVar[bool] = True  # else its removal changes nothing in the account
     deed: ClassVar[bool] = False  # something that is done: what has failed is not there, and is done again
+    grants: ClassVar[tuple[Grant, ...]] = ()  # what AWS has to allow for the verbs
+    scans: ClassVar[tuple[Grant, ...]] = ()  # and for `scan`, which is asked of every type
 
     name: str
     depends_on: tuple[str, ...] = ()

@@ -160,7 +160,7 @@ class Rollout:
                 aws.ecs.update_service(cluster=ecs.cluster_of(self.service), service=self.service, desiredCount=0)
                 return "The deployment was stopped, and its tasks taken away."
             if back and asked.rollout:
-                aws.ecs.stopservice_deployment(serviceDeploymentArn=asked.rollout, stopType="ROLLBACK")
+                aws.ecs.stop_service_deployment(serviceDeploymentArn=asked.rollout, stopType="ROLLBACK")
                 return "The deployment was stopped; ECS goes back to what served before."
         except Exception as error:
             return f"{goes_on} ({door.said(error)})."

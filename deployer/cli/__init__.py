@@ -20,7 +20,7 @@ COMMANDS = {
     "up": "up", "plan": "up", "status": "status", "down": "down", "push-image": "push_image",
     "logs": "logs", "exec": "exec", "run": "run", "rollback": "rollback", "restart": "restart",
     "state": "state", "init": "files", "validate": "files", "schema": "files",
-    "sandbox": "sandbox",
+    "policy": "policy", "sandbox": "sandbox",
 }  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from deployer import image
 from deployer.aws import Aws, describe
 from deployer.errors import ImageError
+from deployer.grants import Grant
 from deployer.resource import Made, Outputs, Progress, Resource, Unknown
-from deployer.resources.repository import Repository
+from deployer.resources.repository import REPOSITORY, Repository
 
 GONE = ("ImageNotFoundException", "RepositoryNotFoundException")
 CONFIRMING = 5  # looks, one a second
@@ -25,6 +26,11 @@ class BuiltImage(Resource):
     replace_on = frozenset({"repository", "uri", "content", "kms_key"})
     look_first = True  # the same content may have been pushed already
     revisions = 5
+    grants = (
+        Grant("ecr:GetAuthorizationToken"),
+        Grant("ecr:DescribeImages ecr:BatchGetImage ecr:BatchCheckLayerAvailability ecr:PutImage", REPOSITORY),
+        Grant("ecr:InitiateLayerUpload ecr:UploadLayerPart ecr:CompleteLayerUpload", REPOSITORY),
+    )
     own_object = False
 
     repository: str

@@ -7,9 +7,11 @@ from typing import Any
 
 from deployer.aws import Aws, batches, ignoring, tag_dict, tag_list
 from deployer.ecs import LINKED_ROLE
+from deployer.grants import IN_CLUSTER, OWN, Grant, linked_role, making, retagging
 from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
 
 GONE = "ClusterNotFoundException"
+CLUSTER = "ecs:cluster/{stack}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +20,15 @@ class Cluster(Resource):
 
     type = "cluster"
     look_first = True  # CreateCluster answers with an existing cluster of that name
+    scans = (Grant("ecs:DescribeClusters", CLUSTER),)
+    grants = (
+        *making("ecs:CreateCluster", "*", made=CLUSTER),
+        Grant("ecs:UpdateCluster ecs:DeleteCluster", CLUSTER, (OWN,)),
+        Grant("ecs:ListTasks", when=(IN_CLUSTER,)),
+        Grant("ecs:StopTask", "ecs:task/{stack}/*"),
+        retagging(CLUSTER),
+        linked_role("ecs.amazonaws.com"),
+    )
     retry_on = (
         LINKED_ROLE,
         Retry("ClusterContainsServicesException", seconds=600),

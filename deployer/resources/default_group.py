@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from deployer.aws import Aws, unsuccessful
+from deployer.grants import UNMARKED, Grant
 from deployer.resource import SEEN, Found, Made, Outputs
 from deployer.resources.security_group import SecurityGroup
 from deployer.resources.security_group_rules import identities, words
@@ -16,6 +17,11 @@ class DefaultGroup(SecurityGroup):
     """`vpc_id`: whose default group; `description`: of no use here."""
 
     type = "default-group"
+    grants: ClassVar[tuple[Grant, ...]] = (
+        Grant("ec2:DescribeSecurityGroups"),
+        # AWS tags no default group; revoking opens nothing.
+        Grant("ec2:RevokeSecurityGroupIngress ec2:RevokeSecurityGroupEgress", "ec2:security-group/*", (UNMARKED,)),
+    )
 
     def create(self, aws: Aws) -> Made:
         """AWS has made it; identified by its parent."""

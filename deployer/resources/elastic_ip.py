@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.aws import Aws, ignoring
+from deployer.grants import OWN, Grant, making
 from deployer.resource import Made, Retry
 from deployer.resources.ec2 import NOT_YET, Ec2Resource
 
@@ -26,6 +27,11 @@ class ElasticIp(Ec2Resource):
     )
 
     replace_on = frozenset({"subnet_id"})
+    scans = (Grant("ec2:DescribeAddresses"),)
+    grants = (
+        *making("ec2:AllocateAddress", "ec2:elastic-ip/*"),
+        Grant("ec2:ReleaseAddress", "ec2:elastic-ip/*", (OWN,)),
+    )
 
     subnet_id: str
 

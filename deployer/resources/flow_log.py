@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.aws import Aws, ignoring, unsuccessful
+from deployer.grants import OWN, Grant, making
 from deployer.resource import Made, Retry
 from deployer.resources.ec2 import NOT_YET, Ec2Resource
 
@@ -21,6 +22,12 @@ class FlowLog(Ec2Resource):
     # A role made seconds ago cannot be assumed yet.
     retry_on = (*NOT_YET, Retry("InvalidParameter", "role"), Retry("AccessDenied", "LogDestination"))
     exists_on = ("FlowLogAlreadyExists",)
+    scans = (Grant("ec2:DescribeFlowLogs"),)
+    grants = (
+        *making("ec2:CreateFlowLogs", "ec2:vpc-flow-log/*"),
+        Grant("ec2:CreateFlowLogs", "ec2:vpc/*", (OWN,)),
+        Grant("ec2:DeleteFlowLogs", "ec2:vpc-flow-log/*", (OWN,)),
+    )
 
     vpc_id: str
     log_group: str

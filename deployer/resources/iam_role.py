@@ -8,10 +8,13 @@ from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
 from deployer.documents import meaning
+from deployer.grants import NEW, OWN, Grant
 from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
 
 POLICY = "deployer"
 PAGES = 4  # of the account's roles, a thousand each, that are looked through for the policies of ours
+ROLE = "iam:role/deployer/{stack}/{stack}-{region}-*"
+GONE = "iam:role/{stack}-{region}-*"  # a role that is not there has no path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,15 @@ class IamRole(Resource):
 
     type = "role"
     exists_on = ("EntityAlreadyExists",)
+    scans = (Grant("iam:ListRoles"),)
+    grants = (
+        Grant("iam:CreateRole iam:TagRole", ROLE, (NEW,)),
+        Grant("iam:PutRolePolicy", ROLE),
+        Grant("iam:GetRole iam:ListRoleTags iam:ListRolePolicies iam:ListAttachedRolePolicies", f"{ROLE} {GONE}"),
+        Grant("iam:UpdateAssumeRolePolicy iam:UpdateRole", ROLE, (OWN,)),
+        Grant("iam:DeleteRolePolicy iam:DetachRolePolicy iam:DeleteRole", ROLE, (OWN,)),
+        Grant("iam:PassRole", ROLE, (("StringEquals", "iam:PassedToService", "{service}"),)),
+    )
     retry_on = (
         Retry("NoSuchEntity"),
         Retry("DeleteConflict"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring
+from deployer.grants import OWN, Grant, making
 from deployer.resource import SEEN, Made, Outputs
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
 
@@ -19,6 +20,12 @@ class InternetGateway(Ec2Resource):
     )  # fmt: skip
     replace_on = frozenset({"vpc_id"})
     retry_on = (*NOT_YET, *in_use())
+    scans = (Grant("ec2:DescribeInternetGateways"),)
+    grants = (
+        *making("ec2:CreateInternetGateway", "ec2:internet-gateway/*"),
+        Grant("ec2:AttachInternetGateway ec2:DetachInternetGateway", "ec2:internet-gateway/* ec2:vpc/*", (OWN,)),
+        Grant("ec2:DeleteInternetGateway", "ec2:internet-gateway/*", (OWN,)),
+    )
 
     vpc_id: str
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, describe, ignoring
+from deployer.grants import OWN, Grant, making, retagging
 from deployer.resource import SEEN, Found, Made, Outputs, Retry
 from deployer.resources.elb import ElbResource, found_among, tags_of
 
 GONE = "ListenerNotFound"
+BALANCER = "elasticloadbalancing:loadbalancer/*/{elb}/*"
+LISTENER = "elasticloadbalancing:listener/*/{elb}/*"
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"  # ELB.17: on AWS's list of recommended policies
 
 
@@ -21,6 +24,12 @@ class Listener(ElbResource):
     replace_on = frozenset({"load_balancer"})
     look_first = True  # the same port with the same settings answers with what exists
     exists_on = ("DuplicateListener",)
+    grants = (
+        Grant("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeTags"),
+        *making("elasticloadbalancing:CreateListener", BALANCER, made=LISTENER),
+        Grant("elasticloadbalancing:ModifyListener elasticloadbalancing:DeleteListener", LISTENER, (OWN,)),
+        retagging(LISTENER),
+    )
     retry_on = (
         Retry("LoadBalancerNotFound"), Retry("TargetGroupNotFound"),
         Retry("CertificateNotFound", seconds=300), Retry("TargetGroupAssociationLimit"),

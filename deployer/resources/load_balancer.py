@@ -7,10 +7,13 @@ from typing import Any
 
 from deployer.aws import Aws, describe, ignoring
 from deployer.errors import AwsError
+from deployer.grants import OWN, Grant, linked_role, making, retagging
 from deployer.resource import SEEN, Found, Made, Outputs, Retry
 from deployer.resources.elb import ElbResource, attributes_of, claim_named, found_among, names_in_use
 
 GONE = "LoadBalancerNotFound"
+BALANCER = "elasticloadbalancing:loadbalancer/*/{elb}/*"
+PROTECTION = Grant("elasticloadbalancing:ModifyLoadBalancerAttributes", BALANCER, (OWN,))  # `delete` takes it off
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,15 @@ class LoadBalancer(ElbResource):
     look_first = True  # the same name with the same settings answers with what exists
     exists_on = ("DuplicateLoadBalancerName",)
     holds_dependents = False
+    scans = (Grant("elasticloadbalancing:DescribeLoadBalancers elasticloadbalancing:DescribeTags"),)
+    grants = (
+        *making("elasticloadbalancing:CreateLoadBalancer", BALANCER),
+        Grant("elasticloadbalancing:SetSubnets elasticloadbalancing:SetSecurityGroups", BALANCER, (OWN,)),
+        Grant("elasticloadbalancing:DeleteLoadBalancer", BALANCER, (OWN,)),
+        PROTECTION,
+        retagging(BALANCER),
+        linked_role("elasticloadbalancing.amazonaws.com"),
+    )
     retry_on = (
         Retry("SubnetNotFound"), Retry("InvalidSubnet"), Retry("InvalidSecurityGroup"),
         Retry("InvalidConfigurationRequest", "Access Denied for bucket"),

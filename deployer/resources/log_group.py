@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring
+from deployer.grants import NEW, Grant
 from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
+
+# CloudWatch Logs itself writes a group's ARN with `:*`, but for tags.
+GROUP = "logs:log-group:{group} logs:log-group:{group}:*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +22,12 @@ class LogGroup(Resource):
     retry_on = (Retry("OperationAbortedException"), Retry("ResourceNotFoundException", seconds=60))
 
     replace_on = frozenset({"group"})
+    scans = (Grant("logs:DescribeLogGroups"),)
+    grants = (
+        Grant("logs:CreateLogGroup logs:PutRetentionPolicy logs:DeleteLogGroup logs:ListTagsForResource", GROUP),
+        Grant("logs:TagResource", GROUP, (NEW,)),
+        Grant("logs:AssociateKmsKey logs:DisassociateKmsKey", GROUP, given="kms_key"),
+    )
 
     group: str
     retention: int

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from deployer.aws import Aws, ignoring
 from deployer.errors import AwsError
+from deployer.grants import OWN, Grant, making
 from deployer.resource import Made, Retry
 from deployer.resources.ec2 import NOT_YET, Ec2Resource
 
@@ -21,6 +22,12 @@ class NatGateway(Ec2Resource):
     gone_states = frozenset({"deleting", "deleted", "failed"})
     replace_on = frozenset({"subnet_id", "allocation_id"})
     retry_on = (*NOT_YET, Retry("Resource.AlreadyAssociated", seconds=300))
+    scans = (Grant("ec2:DescribeNatGateways"),)
+    grants = (
+        *making("ec2:CreateNatGateway", "ec2:natgateway/*"),
+        Grant("ec2:CreateNatGateway", "ec2:subnet/* ec2:elastic-ip/*", (OWN,)),
+        Grant("ec2:DeleteNatGateway", "ec2:natgateway/*", (OWN,)),
+    )
 
     subnet_id: str
     allocation_id: str

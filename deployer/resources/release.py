@@ -37,6 +37,7 @@ class Release(Resource):
     own_object = False
     deed = True
     look_first = True  # it never runs twice at a time
+    grants = oneoff.GRANTS
     replace_on = frozenset({"cluster", "task_definition", "command", "subnets", "groups", "public_ip", "after"})
     retry_on = (
         *oneoff.RETRY,

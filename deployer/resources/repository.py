@@ -8,11 +8,14 @@ from typing import Any
 
 from deployer.aws import DENIED, Aws, describe, ignoring, tag_dict, tag_list
 from deployer.documents import is_public, statements
+from deployer.grants import NEW, OWN, Grant
 from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
 
 GONE = "RepositoryNotFoundException"
 NO_POLICY = "RepositoryPolicyNotFoundException"
 FEW = 5  # up to so many are inspected one by one; of more, this is not looked at
+REPOSITORY = "ecr:repository/{stack}/{name}"
+
 # Every image that a task may run is tagged: those are kept in number. Only untagged ones go by age.
 LIFECYCLE = {
     "rules": [
@@ -42,6 +45,14 @@ class Repository(Resource):
     replace_on = frozenset({"kms_key"})
     delete_first = True  # the name stays; images are rebuilt
     exists_on = ("RepositoryAlreadyExistsException",)
+    scans = (Grant("ecr:DescribeRepositories"),)
+    grants = (
+        Grant("ecr:CreateRepository ecr:TagResource", REPOSITORY, (NEW,)),
+        Grant("ecr:PutLifecyclePolicy ecr:ListTagsForResource", REPOSITORY),
+        Grant("ecr:PutImageTagMutability ecr:PutImageScanningConfiguration ecr:DeleteRepository", REPOSITORY, (OWN,)),
+        # https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
+        Grant("kms:CreateGrant kms:RetireGrant kms:DescribeKey", "{kms_key}", given="kms_key"),
+    )
     retry_on = (Retry(GONE, seconds=60),)
 
     kms_key: str | None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring
+from deployer.grants import OWN, Grant
 from deployer.resource import SEEN, Made, Outputs, Resource, Retry
 from deployer.resources.ec2 import NOT_YET
 from deployer.resources.route_table import RouteTable
@@ -20,6 +21,10 @@ class Route(Resource):
     # A NAT gateway that just became available may still be unknown here.
     retry_on = (*NOT_YET, Retry("InvalidNatGatewayID.NotFound"), Retry("InvalidGatewayID.NotFound"))
     exists_on = ("RouteAlreadyExists",)
+    grants = (
+        Grant("ec2:DescribeRouteTables"),
+        Grant("ec2:CreateRoute ec2:ReplaceRoute ec2:DeleteRoute", "ec2:route-table/*", (OWN,)),
+    )
 
     table_id: str
     cidr: str

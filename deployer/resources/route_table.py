@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring
+from deployer.grants import OWN, Grant, making
 from deployer.resource import SEEN, Made, Outputs
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
 
@@ -23,6 +24,12 @@ class RouteTable(Ec2Resource):
     )  # fmt: skip
     replace_on = frozenset({"vpc_id"})
     retry_on = (*NOT_YET, *in_use(300))
+    scans = (Grant("ec2:DescribeRouteTables"),)
+    grants = (
+        *making("ec2:CreateRouteTable", "ec2:route-table/*"),
+        Grant("ec2:CreateRouteTable", "ec2:vpc/*", (OWN,)),
+        Grant("ec2:DeleteRouteTable", "ec2:route-table/*", (OWN,)),
+    )
 
     vpc_id: str
 
@@ -46,7 +53,6 @@ class RouteTable(Ec2Resource):
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring("InvalidRouteTableID.NotFound", "InvalidRouteTableId.NotFound"):
             aws.ec2.delete_route_table(RouteTableId=id)
-
 
 EVERYWHERE = "0.0.0.0/0"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.aws import Aws, ignoring
+from deployer.grants import OWN, Grant
 from deployer.resource import Made, Outputs, Resource
 from deployer.resources.ec2 import NOT_YET
 from deployer.resources.route_table import RouteTable
@@ -17,6 +18,10 @@ class RouteTableAssociation(Resource):
     retry_on = NOT_YET
     exists_on = ("Resource.AlreadyAssociated",)
     delete_first = True  # a subnet has exactly one
+    grants = (
+        Grant("ec2:DescribeRouteTables"),
+        Grant("ec2:AssociateRouteTable ec2:DisassociateRouteTable", "ec2:route-table/* ec2:subnet/*", (OWN,)),
+    )
 
     table_id: str
     subnet_id: str

@@ -8,6 +8,7 @@ from typing import Any
 
 from deployer.aws import Aws, ignoring, unsuccessful
 from deployer.documents import meaning
+from deployer.grants import OWN, Grant, making, retagging
 from deployer.resource import SEEN, Made, Outputs, Retry
 from deployer.resources.ec2 import NOT_YET, Ec2Resource
 
@@ -21,6 +22,14 @@ class S3Endpoint(Ec2Resource):
     gone_states = frozenset({"deleting", "deleted"})
     replace_on = frozenset({"vpc_id"})
     retry_on = (*NOT_YET, Retry("InvalidVpcEndpointId.NotFound"), Retry("RouteAlreadyExists"))
+    scans = (Grant("ec2:DescribeVpcEndpoints"),)
+    grants = (
+        *making("ec2:CreateVpcEndpoint", "ec2:vpc-endpoint/*"),
+        Grant("ec2:CreateVpcEndpoint", "ec2:vpc/* ec2:route-table/*", (OWN,)),
+        Grant("ec2:ModifyVpcEndpoint", "ec2:vpc-endpoint/* ec2:route-table/*", (OWN,)),
+        Grant("ec2:DeleteVpcEndpoints", "ec2:vpc-endpoint/*", (OWN,)),
+        retagging("ec2:vpc-endpoint/*"),
+    )
 
     vpc_id: str
     table_ids: list[str]

@@ -12,9 +12,13 @@ from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
 from deployer.errors import ForeignError, UsageError
+from deployer.grants import NEW, OWN, Grant
 from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
 
 AT_ONCE = 600  # seconds around now: the date of a deletion without recovery
+# Secrets Manager ends a name with six characters of its own, once the secret is made.
+SECRET = "secretsmanager:secret:{stack}/{name} secretsmanager:secret:{stack}/{name}-??????"
+
 ALPHABET = string.ascii_letters + string.digits
 
 
@@ -25,6 +29,14 @@ class Secret(Resource):
 
     type = "secret"
     exists_on = ("ResourceExistsException", "InvalidRequestException")
+    scans = (Grant("secretsmanager:ListSecrets"),)
+    grants = (
+        Grant("secretsmanager:CreateSecret secretsmanager:TagResource", SECRET, (NEW,)),
+        Grant("secretsmanager:DescribeSecret"),  # of one that is not there IAM is shown the bare name, no ARN
+        Grant("secretsmanager:PutSecretValue secretsmanager:RestoreSecret secretsmanager:DeleteSecret", SECRET, (OWN,)),
+        Grant("secretsmanager:UpdateSecret", SECRET, (OWN,), given="kms_key"),
+        Grant("kms:GenerateDataKey kms:Decrypt", "{kms_key}", given="kms_key"),
+    )
     # A deleted secret's name is free only after a while.
     retry_on = (
         Retry("InvalidRequestException", "scheduled for deletion"),

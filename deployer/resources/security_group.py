@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from deployer.aws import Aws, ignoring, tag_dict
+from deployer.grants import OWN, Grant, making
 from deployer.resource import Made
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
 
@@ -20,6 +22,12 @@ class SecurityGroup(Ec2Resource):
     replace_on = frozenset({"vpc_id", "description"})
     retry_on = (*NOT_YET, *in_use())
     exists_on = ("InvalidGroup.Duplicate",)
+    scans = (Grant("ec2:DescribeSecurityGroups"),)
+    grants: ClassVar[tuple[Grant, ...]] = (
+        *making("ec2:CreateSecurityGroup", "ec2:security-group/*"),
+        Grant("ec2:CreateSecurityGroup", "ec2:vpc/*", (OWN,)),
+        Grant("ec2:RevokeSecurityGroupEgress ec2:DeleteSecurityGroup", "ec2:security-group/*", (OWN,)),
+    )
 
     vpc_id: str
     description: str

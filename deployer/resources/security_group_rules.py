@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, batches, ignoring, tag_list
+from deployer.grants import OWN, Grant, making
 from deployer.resource import SEEN, Made, Outputs, Resource, Retry
 from deployer.resources.ec2 import NOT_YET
 from deployer.resources.security_group import SecurityGroup
@@ -23,12 +24,28 @@ def rule(direction: str, port: int | None, source: Any, description: str) -> Rul
     return {"direction": direction, "port": port, "source": source, "description": description}
 
 
+def _allowed(side: str) -> tuple[Grant, ...]:
+    """The group decides; a rule is a resource too, but only of the call that makes it."""
+    authorize, revoke = f"ec2:AuthorizeSecurityGroup{side}", f"ec2:RevokeSecurityGroup{side}"
+    _, tags = making(authorize, "ec2:security-group-rule/*")
+    return (
+        Grant(f"{authorize} {revoke}", "ec2:security-group/*", (OWN,)),
+        Grant(authorize, "ec2:security-group-rule/*"),
+        tags,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class SecurityGroupRules(Resource):
     """`rules`: as made by `rule`. Identified by the group, which is its id."""
 
     type = "rules"
     replace_on = frozenset({"group_id"})
+    grants = (
+        Grant("ec2:DescribeSecurityGroupRules ec2:DescribeSecurityGroups"),
+        *_allowed("Ingress"),
+        *_allowed("Egress"),
+    )
     # One duplicate fails the whole batch: read again and send the difference.
     retry_on = (
         *NOT_YET,

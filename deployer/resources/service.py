@@ -8,10 +8,12 @@ from typing import Any
 from deployer.asked import ASKED, asked_for
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
 from deployer.ecs import LINKED_ROLE, cluster_of, describe_services, primary, revision, settled
+from deployer.grants import IN_CLUSTER, OWN, Grant, making, retagging
 from deployer.resource import SEEN, Found, Made, Outputs, Rate, Resource, Retry
 from deployer.rollout import Rollout
 
 BREAKER = {"type": "COUNT", "value": 3}  # failed tasks until ECS gives up; by itself it would be half of those wanted
+SERVICE = "ecs:service/{stack}/{member}"
 GONE = ("ServiceNotFoundException", "ClusterNotFoundException", "ServiceNotActiveException")
 
 
@@ -22,6 +24,15 @@ class Service(Resource):
     type = "service"
     replace_on = frozenset({"cluster"})
     rate = Rate(burst=25, per_second=2.5)  # half of ECS's bucket for changes of services: a removal takes two calls
+    scans = (
+        Grant("ecs:ListServices", when=(IN_CLUSTER,)),
+        Grant("ecs:DescribeServices", "ecs:service/{stack}/*"),
+    )
+    grants = (
+        *making("ecs:CreateService", SERVICE),
+        Grant("ecs:UpdateService ecs:DeleteService", SERVICE, (OWN,)),
+        retagging(SERVICE),
+    )
     exists_on = ("InvalidParameterException",)
     holds_dependents = False
     retry_on = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring
+from deployer.grants import OWN, Grant, making
 from deployer.resource import SEEN, Made, Outputs
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
 
@@ -18,6 +19,12 @@ class Subnet(Ec2Resource):
     )  # fmt: skip
     replace_on = frozenset({"vpc_id", "cidr", "zone"})
     retry_on = (*NOT_YET, *in_use())
+    scans = (Grant("ec2:DescribeSubnets"),)
+    grants = (
+        *making("ec2:CreateSubnet", "ec2:subnet/*"),
+        Grant("ec2:CreateSubnet", "ec2:vpc/*", (OWN,)),
+        Grant("ec2:DeleteSubnet", "ec2:subnet/*", (OWN,)),
+    )
 
     vpc_id: str
     cidr: str

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, describe, ignoring
+from deployer.grants import OWN, Grant, making, retagging
 from deployer.resource import SEEN, Found, Made, Outputs, Retry
 from deployer.resources.elb import ElbResource, attributes_of, claim_named, found_among, names_in_use
 
 GONE = "TargetGroupNotFound"
+GROUP = "elasticloadbalancing:targetgroup/{elb}/*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,13 @@ class TargetGroup(ElbResource):
     replace_on = frozenset({"vpc_id", "port", "protocol", "balancer"})
     look_first = True
     exists_on = ("DuplicateTargetGroupName",)
+    scans = (Grant("elasticloadbalancing:DescribeTargetGroups elasticloadbalancing:DescribeTags"),)
+    grants = (
+        *making("elasticloadbalancing:CreateTargetGroup", GROUP),
+        Grant("elasticloadbalancing:ModifyTargetGroup elasticloadbalancing:ModifyTargetGroupAttributes", GROUP, (OWN,)),
+        Grant("elasticloadbalancing:DeleteTargetGroup", GROUP, (OWN,)),
+        retagging(GROUP),
+    )
     retry_on = (Retry("ResourceInUse", seconds=300), Retry(GONE), Retry("InvalidVpcID.NotFound"))
 
     vpc_id: str

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
+from deployer.grants import OWN, Grant, making
 from deployer.resource import Found, Made, Outputs, Rate, Resource, Retry
 
 FEW = 10  # up to so many are described one by one; more are looked up in the account's list of active ones
 TMP = "tmp"
+DEFINITION = "ecs:task-definition/{stack}-{member}:*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,12 @@ class TaskDefinition(Resource):
     revisions = 5
     # ECS's bucket for changes of task definitions (quirks 0.1: unverified; request-throttling.html has the scheme).
     rate = Rate(burst=20, per_second=1)
+    scans = (Grant("ecs:ListTaskDefinitionFamilies ecs:ListTaskDefinitions ecs:DescribeTaskDefinition"),)
+    grants = (
+        *making("ecs:RegisterTaskDefinition", "*", made=DEFINITION),
+        Grant("ecs:DeregisterTaskDefinition"),
+        Grant("ecs:DeleteTaskDefinitions", DEFINITION, (OWN,)),
+    )
     # A role made seconds ago is not known to ECS yet; the same words also mean a real mistake, so not for long.
     retry_on = (Retry("ClientException", "Role is not valid"), Retry("AccessDeniedException", "iam:PassRole", 60))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring
+from deployer.grants import OWN, Grant, making
 from deployer.resource import Made
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
 
@@ -18,6 +19,11 @@ class Vpc(Ec2Resource):
     operation, listing, id_field, id_filter, tag_type = "describe_vpcs", "Vpcs", "VpcId", "vpc-id", "vpc"
     replace_on = frozenset({"cidr"})
     retry_on = (*NOT_YET, *in_use(300))
+    scans = (Grant("ec2:DescribeVpcs"),)
+    grants = (
+        *making("ec2:CreateVpc", "ec2:vpc/*"),
+        Grant("ec2:ModifyVpcAttribute ec2:DeleteVpc", "ec2:vpc/*", (OWN,)),
+    )
 
     cidr: str
 

@@ -10,6 +10,7 @@ server.py       the HTTP server: moto's application with a record, faults and la
 calls.py        which AWS call a request is; the record of calls
 faults.py       errors, cut connections, killed clients, on demand
 play.py         plays the tasks: they run, crash or stick on demand
+permissions.py  IAM policies as AWS evaluates them;  addressed.py: what each call addresses;  guard.py: enforces it
 hidden.py       what only the inventory sees
 inventory.py    everything in the account that a deployer could have made, without random ids
 client.py       `Cloud`: starts the process and talks to it

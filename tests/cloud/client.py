@@ -32,6 +32,7 @@ class Cloud:
         self.url = url
         self._clients: dict[tuple[str, str, bool], Any] = {}
         self._lock = threading.Lock()
+        self.users: list[str] = []
         self._session = _session()
 
     @classmethod
@@ -162,6 +163,36 @@ class Cloud:
     def token_expired(self, times: int = 1) -> None:
         """The registry refuses every token given so far, and those given by the next `times - 1` calls."""
         self._do("token-expired", times=times)
+
+    # --- who may do what ---
+
+    def user(self, *documents: dict[str, Any]) -> dict[str, str]:
+        """A new user with these policies alone, as the environment of a child process; IAM is enforced from here on."""
+        iam, name = self.client("iam", hidden=True), f"user-{len(self.users)}"
+        iam.create_user(UserName=name)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        self.users.append(name)
+        self.allow(name, *documents)
+        self._do("enforce", on=True)
+        return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+    def allow(self, name: str, *documents: dict[str, Any]) -> None:
+        """Puts other policies in the place of a user's."""
+        iam = self.client("iam", hidden=True)
+        for attached in iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]:
+            iam.detach_user_policy(UserName=name, PolicyArn=attached["PolicyArn"])
+            iam.delete_policy(PolicyArn=attached["PolicyArn"])
+        for number, document in enumerate(documents):
+            text = json.dumps(document, separators=(",", ":"))
+            made = iam.create_policy(PolicyName=f"{name}-{number}", PolicyDocument=text)["Policy"]
+            iam.attach_user_policy(UserName=name, PolicyArn=made["Arn"])
+
+    def checks(self) -> list[dict[str, Any]]:
+        """What IAM was asked of enforced users' calls: action, resource, context, allowed, call."""
+        return list(self._do("checks"))
+
+    def forget_checks(self) -> None:
+        self._do("forget-checks")
 
     # --- what exists ---
 

@@ -13,6 +13,7 @@ from deployer.sandbox.endpoint import Answer, Endpoint, Environ, error, identify
 
 from .calls import HIDDEN, Call, Calls
 from .faults import Fault, Faults, cut, kill_client
+from .guard import Guard
 from .play import Play
 
 
@@ -23,6 +24,7 @@ class Application(Endpoint):
         self.faults = Faults()
         self.errors: list[str] = []
         self.play = Play()
+        self.guard = Guard()
         self.registry: Any = None
 
     def load(self) -> Any:
@@ -50,7 +52,7 @@ class Application(Endpoint):
         call = self.calls.begin(*identify(environ, body))
         status = 0
         try:
-            answer = self._disturbed(call, environ, body)
+            answer = self.guard.answer(call, environ, body) or self._disturbed(call, environ, body)
             status = answer[0]
             return answer
         finally:
@@ -111,6 +113,7 @@ class Application(Endpoint):
             self.faults.clear()
             self.calls.forget()
             self.errors.clear()
+            self.guard.reset()
             TEMPO.reset()
 
     def do_calls(self) -> list[dict[str, Any]]:
@@ -118,6 +121,15 @@ class Application(Endpoint):
 
     def do_forget_calls(self) -> None:
         self.calls.forget()
+
+    def do_enforce(self, on: bool) -> None:
+        self.guard.on = on
+
+    def do_checks(self) -> list[dict[str, Any]]:
+        return list(self.guard.checks)
+
+    def do_forget_checks(self) -> None:
+        self.guard.checks = []
 
     def do_errors(self) -> list[str]:
         return list(self.errors)
