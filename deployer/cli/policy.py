@@ -78,7 +78,6 @@ def _chosen(config: Config, commands: str | None) -> list[str]:
 
 def _site(settings: Settings, config: Config, account: str | None) -> Site:
     """The account: asked for, the file's, or the credentials' (one call to STS), in that order."""
-
     from deployer import caller
     from deployer.policy import Site
 
