@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 from deployer import aws as door
@@ -16,9 +17,11 @@ from deployer import plan as planning
 from deployer.aws import Aws
 from deployer.errors import DeployerError, Interrupted, RolloutError, StateError
 from deployer.events import ING, Event, Listen, Outcome
+from deployer.hold import Holders
 from deployer.making import Maker, replaced_by
-from deployer.patience import Patience, delays
+from deployer.patience import Patience
 from deployer.plan import Action, Plan, Step
+from deployer.removal import Removal
 from deployer.resource import TYPES, Ref, Resource
 from deployer.state import Record, State
 from deployer.walk import Wait, Walk
@@ -36,6 +39,7 @@ class Apply:
         listen: Listen = lambda event: None,
         parallel: int = 16,
         wait: bool = True,
+        holders: Holders = lambda key: [],
     ) -> None:
         self.aws = aws
         self.state = state
@@ -43,6 +47,7 @@ class Apply:
         self.listen = listen
         self.parallel = parallel
         self.wait = wait
+        self.holders = holders
         self.outcome = Outcome()
         self._began: dict[str, float] = {}
         self._actions: dict[str, Action] = {}
@@ -107,7 +112,6 @@ class Apply:
 
     def _pass(self, steps: list[Step], graph: dict[str, set[str]], work: Callable[[Step], Wait | None]) -> None:
         by_key = {step.key: step for step in steps}
-
         self._actions |= {step.key: step.action for step in steps}
 
         def begin(key: str) -> Wait | None:
@@ -248,10 +252,10 @@ class Apply:
         if step.gone or record.id is None or self._let_go(record):
             self._gone(step.key)
             return None
-        resource = self._begin_removal(record)
+        removal = self._begin_removal(record)
 
         def poll() -> str | None:
-            awaited: str | None = self._call(resource, lambda: resource.leaving(self.aws, record.id or ""))
+            awaited = removal.poll()
             if awaited is None:
                 self._gone(step.key)
             return awaited
@@ -267,18 +271,14 @@ class Apply:
             self.state.drop(record.key)
             return True
 
-    def _begin_removal(self, record: Record) -> Resource:
+    def _begin_removal(self, record: Record) -> Removal:
         resource = TYPES[record.type].recorded(record.name, record.inputs)
         self.state.put(record.but(status="deleting"))
-        self._call(resource, lambda: resource.delete(self.aws, record.id or ""), self._progress(resource, record.key))
-        return resource
+        call = partial(self.patience.attempt, progress=self._progress(resource, record.key))
+        return Removal(self.aws, record.key, resource, record.id or "", call, self.holders)
 
     def _remove_now(self, record: Record) -> None:
-        resource = self._begin_removal(record)
-        for pause in delays():
-            if self._call(resource, lambda: resource.leaving(self.aws, record.id or "")) is None:
-                break
-            self.patience.sleep(pause)
+        self._begin_removal(record).finish(self.patience, lambda text: self._tell("progress", record.key, text))
         self.state.drop(record.key)
 
     def _gone(self, key: str) -> None:
@@ -288,8 +288,8 @@ class Apply:
 
     # Both.
 
-    def _call(self, resource: Resource, call: Callable[[], Any], progress: Callable[[str], None] | None = None) -> Any:
-        return self.patience.attempt(call, resource.retry_on, None, progress or self._progress(resource))
+    def _call(self, resource: Resource, call: Callable[[], Any]) -> Any:
+        return self.patience.attempt(call, resource.retry_on, None, self._progress(resource))
 
     def _progress(self, resource: Resource, key: str = "") -> Callable[[str], None]:
         return lambda text: self._tell("progress", key or resource.key, text)

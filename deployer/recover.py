@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from deployer import aws as door
 from deployer import plan as planning
 from deployer import refresh
 from deployer.aws import Aws
-from deployer.errors import DeployerError, NotDeployedError
+from deployer.errors import DeployerError, ForeignError, NotDeployedError
 from deployer.resource import TYPES, UNKNOWN, Found, Ref, Resource, Unknown
 from deployer.state import Record, State, Status
 
 
-def rebuild(aws: Aws, state: State, wanted: Callable[[], list[Resource]]) -> int:
-    """Records everything in the account that carries this stack's tags; returns how many.
+def rebuild(aws: Aws, state: State, wanted: Callable[[], list[Resource]], id: str = "") -> int:
+    """Records everything in the account that carries this stack's tags (and this id, if one is given); how many.
 
     `wanted` builds the resources of deploy.yaml once the stack's id is known. What matches them to the letter (by the
     hash in its tag) is recorded as ready, what does not as unfinished, so that the next `up` mends it.
@@ -27,18 +27,63 @@ def rebuild(aws: Aws, state: State, wanted: Callable[[], list[Resource]]) -> int
         raise NotDeployedError(
             f"Nothing in account {aws.account}, {aws.region}, carries the name {aws.stack}.", "`deployer up` makes it."
         )
-    if len(ids) > 1:
+    if id and id not in ids:
+        raise DeployerError(f"No stack named {aws.stack} has the id {id}.", f"There is: {', '.join(ids)}.")
+    if len(ids) > 1 and not id:
         raise DeployerError(
-            f"{len(ids)} stacks named {aws.stack} stand in this account: ids {', '.join(ids)}.",
-            "Remove one of them by hand, or name it with its record.",
+            f"{len(ids)} stacks named {aws.stack} stand in this account:\n{_told(found)}",
+            "Choose one: `deployer state rebuild --id ID`. Once that one is down and its record gone, so can the other "
+            "be recorded.",
         )
-    aws.stack_id = state.id = ids[0]
+    aws.stack_id = state.id = id or ids[0]
+    found = [one for one in found if one.stack_id == state.id]
     resources = {resource.key: resource for resource in _seeded(aws, state, found, wanted)}
     for key in planning.order(resources):
         _record(aws, state, resources[key], [one for one in found if one.key == key])
     _orphans(state, [one for one in found if one.key not in resources], list(resources.values()))
     state.save()
     return len(state.records)
+
+
+def _told(found: list[Found]) -> str:
+    """Each stack of the name, and what there is of it."""
+    lines = []
+    for id in sorted({one.stack_id for one in found}):
+        keys = [one.key for one in found if one.stack_id == id]
+        lines.append(f"  id {id}: {len(keys)} resources ({', '.join(keys[:3])}{', ...' * (len(keys) > 3)})")
+    return "\n".join(lines)
+
+
+def adopt(aws: Aws, state: State, wanted: list[Resource], types: Collection[str] | None = None,
+          missing: frozenset[str] = frozenset()) -> list[str]:  # fmt: skip
+    """Records what carries the stack's id and is not recorded: the record is older than the account, a copy perhaps.
+    Saved with the next change. Returns the keys; of `types` only, if given.
+
+    `missing`: recorded, but gone: what stands under such a key is what has replaced it.
+    """
+    known = {record.id for record in state.records.values()}
+    found = refresh.scan(aws, types)
+    keys = {one.key for one in found if one.id not in known and type_of(one.key) in TYPES}
+    resources = {resource.key: resource for resource in wanted}
+    for key in [key for key in planning.order(resources) if key in keys]:
+        _adopted(aws, state, resources[key], [one for one in found if one.key == key])
+    for key in keys & missing:
+        state.forget(key)
+    recorded = {record.id for record in state.records.values()}
+    _orphans(state, [one for one in found if one.key in keys and one.id not in recorded], wanted)
+    return sorted(keys)
+
+
+def _adopted(aws: Aws, state: State, resource: Resource, found: list[Found]) -> None:
+    """What was recorded of it keeps its inputs, if it is still the one that is meant."""
+    before = {record.id: record for record in state.records.values() if record.base == resource.key}
+    for record in before.values():
+        if record.key == resource.key or record.id in {one.id for one in found}:
+            state.forget(record.key)
+    _record(aws, state, resource, found)
+    now = state.get(resource.key)
+    if now is not None and now.id in before:
+        state.observe(before[now.id].but(key=resource.key))
 
 
 def _seeded(aws: Aws, state: State, found: list[Found], wanted: Callable[[], list[Resource]]) -> list[Resource]:
@@ -60,7 +105,7 @@ def _record(aws: Aws, state: State, resource: Resource, found: list[Found]) -> N
     known = not any(isinstance(value, Unknown) for value in _flat(concrete.inputs))  # else what it stands on is gone
     try:
         matching = [one for one in found if known and one.fingerprint == concrete.fingerprint]
-        id = (matching or found)[-1].id if found else (concrete.refound(aws) if known else None)
+        id = (matching or found)[-1].id if found else (_refound(aws, concrete) if known else None)
         if id is None:
             return
         outputs = type(resource).read(aws, [id])[id]
@@ -70,9 +115,17 @@ def _record(aws: Aws, state: State, resource: Resource, found: list[Found]) -> N
     needs = sorted(resource.needs())
     state.observe(Record(resource.key, resource.type, id, status, inputs, outputs or {}, needs))
     former = [one for one in found if one.id != id]
-    for number, one in enumerate(former, start=1):
+    marks = [int(key.partition("~")[2]) for key in state.records if key.startswith(f"{resource.key}~")]
+    for number, one in enumerate(former, start=max(marks, default=0) + 1):
         key = f"{resource.key}~{number}"
         state.observe(Record(key, resource.type, one.id, "ready", concrete.inputs if known else {}, {}, needs))
+
+
+def _refound(aws: Aws, concrete: Resource) -> str | None:
+    try:
+        return concrete.refound(aws)
+    except ForeignError:  # another stack's, of the same name
+        return None
 
 
 def _status(concrete: Resource, found: list[Found], matches: bool) -> tuple[Status, dict[str, object]]:
@@ -105,6 +158,8 @@ def _orphans(state: State, found: list[Found], resources: list[Resource]) -> Non
     needs: dict[str, set[str]] = {}
     for resource in resources:
         needs.setdefault(resource.type, set()).update(type_of(key) for key in resource.needs())
+    for record in state.records.values():
+        needs.setdefault(record.type, set()).update(type_of(key) for key in record.depends_on)
     keys = [*state.records, *(one.key for one in found)]
     for one in found:
         type = type_of(one.key)

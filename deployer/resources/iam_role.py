@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
-from deployer.resource import Found, Made, Outputs, Resource, Retry
+from deployer.resource import Found, Made, Outputs, Resource, Retry, bearing
 
 POLICY = "deployer"
 
@@ -78,11 +78,12 @@ class IamRole(Resource):
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
-        pages = aws.iam.get_paginator("list_roles").paginate(PathPrefix=path(aws))
-        names = [role["RoleName"] for page in pages for role in page["Roles"]]
-        found = [aws.found(name, _tags_if_there(aws, name)) for name in names]
-        # Roles are global: another region's stack of the same name has its own.
-        return [one for one in found if one and one.id.startswith(f"{aws.stack}-{aws.region}-")]
+        found = [aws.found(name, _tags_if_there(aws, name)) for name in _names(aws)]
+        return [one for one in found if one]
+
+    @classmethod
+    def named(cls, aws: Aws) -> list[Found]:
+        return [bearing(cls.type, name, _tags_if_there(aws, name)) for name in _names(aws)]
 
     def find(self, aws: Aws) -> str | None:
         name = self.role_name(aws)
@@ -110,6 +111,13 @@ def _outputs(aws: Aws, name: str) -> Outputs | None:
         role = aws.iam.get_role(RoleName=name)["Role"]
         return {"arn": role["Arn"]} if role["Path"] == path(aws) else None
     return None
+
+
+def _names(aws: Aws) -> list[str]:
+    """Roles are global: another region's stack of the same name has its own."""
+    pages = aws.iam.get_paginator("list_roles").paginate(PathPrefix=path(aws))
+    names = [role["RoleName"] for page in pages for role in page["Roles"]]
+    return [name for name in names if name.startswith(f"{aws.stack}-{aws.region}-")]
 
 
 def path(aws: Aws) -> str:

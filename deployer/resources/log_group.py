@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.aws import Aws, ignoring
-from deployer.resource import Found, Made, Outputs, Resource, Retry
+from deployer.resource import Found, Made, Outputs, Resource, Retry, bearing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,11 @@ class LogGroup(Resource):
     def scan(cls, aws: Aws) -> list[Found]:
         found = [aws.found(name, _tags_if_there(aws, name)) for name in _names(aws)]
         return [one for one in found if one]
+
+    @classmethod
+    def named(cls, aws: Aws) -> list[Found]:
+        """Container Insights makes its group again, without tags, if it writes once more."""
+        return [bearing(cls.type, name, _tags_if_there(aws, name)) for name in _names(aws)]
 
     def find(self, aws: Aws) -> str | None:
         if self.group in _names(aws):  # not every endpoint refuses to list the tags of a group that is not there

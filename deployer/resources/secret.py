@@ -10,7 +10,7 @@ from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
 from deployer.errors import UsageError
-from deployer.resource import Found, Made, Outputs, Resource, Retry
+from deployer.resource import Found, Made, Outputs, Resource, Retry, bearing
 
 ALPHABET = string.ascii_letters + string.digits
 
@@ -88,6 +88,15 @@ class Secret(Resource):
         found = [aws.found(item["ARN"], tag_dict(item.get("Tags"))) for item in _listed(aws)]
         return [one for one in found if one and _living(aws, one.id)]
 
+    @classmethod
+    def named(cls, aws: Aws) -> list[Found]:
+        """Also what is scheduled for deletion: its name is not free until then."""
+        filters = [{"Key": "name", "Values": [f"{aws.stack}/"]}]
+        lister = aws.secretsmanager.get_paginator("list_secrets")
+        pages = lister.paginate(Filters=filters, IncludePlannedDeletion=True)
+        items = [item for page in pages for item in page["SecretList"] if _known(aws, item["ARN"])]
+        return [bearing(cls.type, item["ARN"], tag_dict(item.get("Tags"))) for item in items]
+
     def find(self, aws: Aws) -> str | None:
         """Also while it is scheduled for deletion, if it is ours."""
         with ignoring("ResourceNotFoundException"):
@@ -109,6 +118,13 @@ def _listed(aws: Aws) -> list[dict[str, Any]]:
     filters = [{"Key": "tag-value", "Values": [aws.stack_id or aws.stack]}]
     pages = aws.secretsmanager.get_paginator("list_secrets").paginate(Filters=filters)
     return [item for page in pages for item in page["SecretList"]]
+
+
+def _known(aws: Aws, id: str) -> bool:
+    """The list may still tell of what is gone."""
+    with ignoring("ResourceNotFoundException"):
+        return bool(aws.secretsmanager.describe_secret(SecretId=id))
+    return False
 
 
 def _living(aws: Aws, id: str) -> bool:
