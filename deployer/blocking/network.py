@@ -135,7 +135,7 @@ def _balancer(ours: Ours, name: str, balancer: Item) -> Hold:
     subnets = [zone["SubnetId"] for zone in balancer["AvailabilityZones"]]
     keys = ours.ids("subnet", "group")
     found = [keys[id] for id in [*subnets, *balancer.get("SecurityGroups", [])] if id in keys]
-    found += ours.ids("vpc").get(balancer["VpcId"], ""),
+    found += (ours.ids("vpc").get(balancer["VpcId"], ""),)
     made = balancer.get("CreatedTime")
     return Hold(tuple(filter(None, found)), balancer["LoadBalancerArn"], f"the load balancer {name}",
                 "delete it, or move it to other subnets", f"{made:%Y-%m-%d %H:%M}" if made else "")  # fmt: skip

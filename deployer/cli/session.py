@@ -7,22 +7,25 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
+
 from deployer import aws as door
 from deployer import config as configuration
-from deployer import refresh, stack
+from deployer import recover, refresh, stack
 from deployer import resources as _types  # noqa: F401  makes every resource type known
 from deployer.config import Config
 from deployer.errors import ConfigError, DeployerError, UsageError
 from deployer.lock import lock
 from deployer.patience import Patience
 from deployer.place import Place
+from deployer.plan import Action, Plan
 from deployer.resource import Found, Resource
 from deployer.settings import Settings
-from deployer.state import State
+from deployer.state import Record, State
 
 
 @dataclass
@@ -59,6 +62,22 @@ class Session:
                 "If they are yours, `deployer state rebuild` makes the record again; else choose another `name:`.",
             )
 
+    def adopt(self, plan: Plan | None = None) -> list[str]:
+        """Takes into the record what carries the stack's own id and is not in it: the record is an older copy. Looks
+        for everything, or only for what `plan` would make a second time and no name in AWS forbids."""
+        types = None if plan is None else unnamed(plan, self.state.records)
+        if types is not None and (self.is_new or not types):
+            return []
+        wanted: list[Resource] = []
+        with contextlib.suppress(DeployerError):  # it only helps to tell what stands on what
+            wanted = self.wanted(build=False)
+        keys = recover.adopt(self.aws, self.state, wanted, types, self.missing)
+        self.missing -= frozenset(keys)
+        if keys and not self.settings.quiet:
+            click.echo(f"The record is older than the account: {few(keys)} carried this stack's id and were not in it. "
+                       "They are taken into it.", err=True)  # fmt: skip
+        return keys
+
     def place(self, images: dict[str, str] | None = None, build: bool = True) -> Place:
         return Place(
             self.aws.account, self.aws.region, self.aws.partition, self.zones(), self.settings.file.parent.resolve(),
@@ -88,6 +107,16 @@ class Session:
 
     def outputs(self) -> dict[str, str]:
         return stack.outputs(self.state.records)
+
+
+def unnamed(plan: Plan, records: Mapping[str, Record]) -> list[str]:
+    """The types of which a second object would be made beside an unrecorded one; and revisions, where ECS runs one that
+    is not recorded."""
+    creates = (step.type for step in plan.steps if step.action is Action.CREATE)
+    types = {one.type for one in creates if not one.exists_on and not one.look_first and one.own_object}
+    ids = {record.id for record in records.values()}
+    runs = (record.outputs.get("task_definition") for record in records.values() if record.type == "service")
+    return sorted(types | ({"task-definition"} if any(one and one not in ids for one in runs) else set()))
 
 
 def load(settings: Settings) -> configuration.Loaded:
@@ -151,8 +180,8 @@ def named(config: Config, names: list[str]) -> None:
             raise UsageError(f"There is no service {name} in the file.", f"It has: {', '.join(config.services)}.")
 
 
-def found_summary(found: list[Found]) -> str:
-    return ", ".join(one.key for one in found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+def few(keys: list[str]) -> str:
+    return ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
 
 
 def patient(timeout: float) -> contextlib.AbstractContextManager[Patience]:
