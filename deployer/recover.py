@@ -57,12 +57,15 @@ def _told(found: list[Found]) -> str:
 def adopt(aws: Aws, state: State, wanted: list[Resource], types: Collection[str] | None = None,
           missing: frozenset[str] = frozenset()) -> list[str]:  # fmt: skip
     """Records what carries the stack's id and is not recorded: the record is older than the account, a copy perhaps.
-    Saved with the next change. Returns the keys; of `types` only, if given.
+    Saved with the next change. Returns the keys.
 
-    `missing`: recorded, but gone: what stands under such a key is what has replaced it.
+    `types`: where to look first, and no further if there is nothing. `missing`: recorded, but gone: what stands under
+    such a key is what has replaced it.
     """
     known = {record.id for record in state.records.values()}
-    found = refresh.scan(aws, types)
+    if types is not None and all(one.id in known for one in refresh.scan(aws, types)):
+        return []
+    found = refresh.scan(aws)
     keys = {one.key for one in found if one.id not in known and type_of(one.key) in TYPES}
     resources = {resource.key: resource for resource in wanted}
     for key in [key for key in planning.order(resources) if key in keys]:

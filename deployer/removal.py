@@ -23,7 +23,7 @@ Call = Callable[..., Any]  # runs a verb with patience for throttling, lost answ
 
 STRANGERS = 20.0  # seconds for which what is held by somebody else alone is tried again: it does not go by itself
 STEPS = (30, 20, 15, 10, 5, 2, 1)  # minutes at which the line says how long it has been
-ADVICE = "What could go is gone: run `deployer down` again once that is removed; it goes on from here."
+ADVICE = "Then run the command again: it goes on from here."
 
 
 @dataclass
@@ -84,8 +84,12 @@ def _so_far(seconds: float) -> str:
 
 
 def _given_up(key: str, error: Exception, holds: list[Hold], seconds: float) -> AwsError:
+    """Names who holds it, and what to do about each."""
     strangers = [hold for hold in holds if not hold.passing] or holds
-    waited = f" for {seconds / 60:.0f} min" if seconds >= 60 else ""
-    lines = "".join(f"\n  {hold.line}: {hold.advice}" for hold in strangers)
-    message = f"Deleting {key}: AWS refuses it{waited} ({door.code(error)}), since it is {summed(strangers)}.{lines}"
-    return AwsError(message, ADVICE, door.code(error), door.said(error))
+    waited = f", for {seconds / 60:.0f} min by now" if seconds >= 60 else ""
+    said = " ".join(door.said(error).split()).rstrip(".")
+    message = f"Deleting {key}: AWS refuses it, since it is {summed(strangers)}{waited} ({door.code(error)}: {said})."
+    todo = strangers[0].advice
+    if len(strangers) > 1:
+        todo = "\n".join(f"{hold.line}: {hold.advice}" for hold in strangers)
+    return AwsError(message, f"{todo[0].upper()}{todo[1:]}.\n{ADVICE}", door.code(error), door.said(error))

@@ -28,8 +28,14 @@ def guests(ours: Ours) -> Iterator[Hold]:
             for task in strangers(ours, cluster):
                 began = task.get("startedAt") or task.get("createdAt")
                 what = f"a task of {task['taskDefinitionArn'].rpartition('/')[2]}, which is not this stack's"
-                yield Hold((key,), task["taskArn"], what, "stop it, or wait for its end",
+                yield Hold((key, *_subnets(ours, task)), task["taskArn"], what, "stop it, or wait for its end",
                            f"{began:%Y-%m-%d %H:%M}" if began else "")  # fmt: skip
+
+
+def _subnets(ours: Ours, task: dict[str, Any]) -> list[str]:
+    details = [detail for one in task.get("attachments", []) for detail in one.get("details", [])]
+    keys = ours.ids("subnet")
+    return [keys[detail["value"]] for detail in details if detail["name"] == "subnetId" and detail["value"] in keys]
 
 
 def strangers(ours: Ours, cluster: str) -> list[dict[str, Any]]:

@@ -97,9 +97,8 @@ def _owner(ours: Ours, item: Item, gateways: dict[str, str]) -> str:
     if nat:
         return "NAT gateway" if nat in ours.ids("nat") else "another's NAT gateway"
     groups = {group["GroupId"] for group in item.get("Groups", [])}
-    if ":ecs:" in about and ":attachment/" in about and groups and groups <= set(ours.ids("group")):
-        return "task"
-    return ""
+    managed = item.get("RequesterManaged") or (":ecs:" in about and ":attachment/" in about)
+    return "task" if managed and groups and groups <= set(ours.ids("group")) else ""
 
 
 def _interface(ours: Ours, item: Item, owner: str) -> Hold:
@@ -114,7 +113,7 @@ def _interface(ours: Ours, item: Item, owner: str) -> Hold:
         return Hold(keys, id, what, GOING[owner], f"{since:%Y-%m-%d %H:%M}" if since else "", "passing")
     advice = f"terminate {instance} or move it to another subnet" if instance else f"remove what uses {id}"
     if item.get("Status") == "available":
-        advice = f"nobody uses it: `aws ec2 delete-network-interface --network-interface-id {id}`"
+        advice = f"nobody uses it: `aws ec2 delete-network-interface --network-interface-id {id}` removes it"
     return Hold(keys, id, what, advice, f"{since:%Y-%m-%d %H:%M}" if since else "")
 
 

@@ -22,7 +22,7 @@ READERS: dict[Reader, tuple[str, ...]] = {  # of which types each can tell
     network.references: ("group",),
     balancing.protected: ("load-balancer",),
     balancing.shared: ("target-group",),
-    containers.guests: ("cluster",),
+    containers.guests: ("cluster", "subnet"),
     containers.users: (),
     containers.profiles: ("role",),
 }

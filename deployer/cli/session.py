@@ -23,7 +23,7 @@ from deployer.lock import lock
 from deployer.patience import Patience
 from deployer.place import Place
 from deployer.plan import Action, Plan
-from deployer.resource import Found, Resource
+from deployer.resource import Resource
 from deployer.settings import Settings
 from deployer.state import Record, State
 
@@ -55,11 +55,14 @@ class Session:
         found = refresh.scan(self.aws)
         self.aws.stack_id = self.state.id
         if found:
-            ids = ", ".join(sorted({one.stack_id for one in found}))
+            ids = sorted({one.stack_id for one in found})
+            which = f" --id {'|'.join(ids)}" if len(ids) > 1 else ""
             raise DeployerError(
                 f"There is no record of {self.config.stack} ({self.state.path}), but {len(found)} resources in account "
-                f"{self.aws.account}, {self.aws.region}, carry its name (stack id {ids}). Nothing was changed.",
-                "If they are yours, `deployer state rebuild` makes the record again; else choose another `name:`.",
+                f"{self.aws.account}, {self.aws.region}, carry its name (stack id "
+                f"{', '.join(ids)}). Nothing was changed.",
+                "If they are yours, work where the record is, or copy it here, or let "
+                f"`deployer state rebuild{which}` make it again; else choose another `name:`.",
             )
 
     def adopt(self, plan: Plan | None = None) -> list[str]:
