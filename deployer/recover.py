@@ -54,39 +54,50 @@ def _told(found: list[Found]) -> str:
     return "\n".join(lines)
 
 
-def adopt(aws: Aws, state: State, wanted: list[Resource], types: Collection[str] | None = None,
-          missing: frozenset[str] = frozenset()) -> list[str]:  # fmt: skip
-    """Records what carries the stack's id and is not recorded: the record is older than the account, a copy perhaps.
-    Saved with the next change. Returns the keys.
+def renew(aws: Aws, state: State, wanted: list[Resource], types: Collection[str], missing: frozenset[str]) -> list[str]:
+    """Where the account holds what carries the stack's id and is not recorded, the record is older, a copy perhaps: it
+    is made again from the tags, which tell the newer story. Saved with the next change. Returns what was new, by key.
 
-    `types`: where to look first, and no further if there is nothing. `missing`: recorded, but gone: what stands under
-    such a key is what has replaced it.
+    `types`: where to look first, and no further if there is nothing. `missing`: recorded, but gone.
     """
-    known = {record.id for record in state.records.values()}
-    if types is not None and all(one.id in known for one in refresh.scan(aws, types)):
+    before = state.records
+    if not _unrecorded(state, refresh.scan(aws, types)):
         return []
     found = refresh.scan(aws)
-    keys = {one.key for one in found if one.id not in known and type_of(one.key) in TYPES}
-    resources = {resource.key: resource for resource in wanted}
-    for key in [key for key in planning.order(resources) if key in keys]:
-        _adopted(aws, state, resources[key], [one for one in found if one.key == key])
-    for key in keys & missing:
+    new = _unrecorded(state, found)
+    for key in before:
         state.forget(key)
+    resources = {resource.key: resource for resource in wanted}
+    for key in planning.order(resources):
+        _record(aws, state, resources[key], [one for one in found if one.key == key])
+    _kept(state, [record for key, record in before.items() if key not in missing])
     recorded = {record.id for record in state.records.values()}
-    _orphans(state, [one for one in found if one.key in keys and one.id not in recorded], wanted)
-    return sorted(keys)
+    _orphans(state, [one for one in found if one.id not in recorded], wanted)
+    return sorted({one.key for one in new})
 
 
-def _adopted(aws: Aws, state: State, resource: Resource, found: list[Found]) -> None:
-    """What was recorded of it keeps its inputs, if it is still the one that is meant."""
-    before = {record.id: record for record in state.records.values() if record.base == resource.key}
-    for record in before.values():
-        if record.key == resource.key or record.id in {one.id for one in found}:
-            state.forget(record.key)
-    _record(aws, state, resource, found)
-    now = state.get(resource.key)
-    if now is not None and now.id in before:
-        state.observe(before[now.id].but(key=resource.key))
+def gather(aws: Aws, state: State, wanted: Callable[[], list[Resource]]) -> list[str]:
+    """Before everything goes: records what carries the stack's id and is not recorded. Returns the keys of that.
+
+    `wanted`: what tells which type stands on which, as far as the records do not."""
+    if new := _unrecorded(state, refresh.scan(aws)):
+        _orphans(state, new, wanted())
+    return sorted({one.key for one in new})
+
+
+def _unrecorded(state: State, found: list[Found]) -> list[Found]:
+    known = {record.id for record in state.records.values()}
+    return [one for one in found if one.id not in known and type_of(one.key) in TYPES]
+
+
+def _kept(state: State, before: list[Record]) -> None:
+    """What the tags do not tell of stays as it was recorded; set aside, where another stands in its place now."""
+    recorded = {(record.type, record.id) for record in state.records.values()}
+    for record in before:
+        if (record.type, record.id) in recorded:
+            continue
+        taken = [key for key in state.records if key.partition("~")[0] == record.base]
+        state.observe(record if not taken else record.but(key=f"{record.base}~{len(taken)}"))
 
 
 def _seeded(aws: Aws, state: State, found: list[Found], wanted: Callable[[], list[Resource]]) -> list[Resource]:

@@ -31,8 +31,7 @@ def down(settings: Settings, yes: bool, plan_only: bool, timeout: float, paralle
     with opened(settings, config, "down", locked=not plan_only) as session:
         session.refuse_strangers()
         session.refresh(parallel)
-        if session.state.records:
-            session.adopt()
+        session.gather()
         plan = planning.make([], session.state.records, missing=session.missing, delete_data=delete_data)
         departure = _departure(session, plan)
         if plan_only:

@@ -65,21 +65,32 @@ class Session:
                 f"`deployer state rebuild{which}` make it again; else choose another `name:`.",
             )
 
-    def adopt(self, plan: Plan | None = None) -> list[str]:
-        """Takes into the record what carries the stack's own id and is not in it: the record is an older copy. Looks
-        for everything, or only for what `plan` would make a second time and no name in AWS forbids."""
-        types = None if plan is None else unnamed(plan, self.state.records)
-        if types is not None and (self.is_new or not types):
-            return []
-        wanted: list[Resource] = []
-        with contextlib.suppress(DeployerError):  # it only helps to tell what stands on what
-            wanted = self.wanted(build=False)
-        keys = recover.adopt(self.aws, self.state, wanted, types, self.missing)
-        self.missing -= frozenset(keys)
+    def renewed(self, plan: Plan) -> bool:
+        """Whether the record was older than the account, and has been made again: the plan is no longer true then.
+        Looks only for what the plan would make a second time, since no name in AWS forbids it."""
+        types = unnamed(plan, self.state.records)
+        if self.is_new or not types:
+            return False
+        wanted = [step.resource for step in plan.steps if step.resource]
+        keys = recover.renew(self.aws, self.state, wanted, types, self.missing)
+        self.missing &= frozenset(self.state.records)
+        return self._older(keys)
+
+    def gather(self) -> None:
+        """Takes into the record whatever carries the stack's own id, so that it goes as well."""
+        if self.state.records:
+            self._older(recover.gather(self.aws, self.state, self._likely))
+
+    def _likely(self) -> list[Resource]:
+        with contextlib.suppress(DeployerError):  # what an image is built from may be gone
+            return self.wanted(build=False)
+        return []
+
+    def _older(self, keys: list[str]) -> bool:
         if keys and not self.settings.quiet:
             click.echo(f"The record is older than the account: {few(keys)} carried this stack's id and were not in it. "
                        "They are taken into it.", err=True)  # fmt: skip
-        return keys
+        return bool(keys)
 
     def place(self, images: dict[str, str] | None = None, build: bool = True) -> Place:
         return Place(

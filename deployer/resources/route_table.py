@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from deployer.aws import Aws, ignoring
 from deployer.resource import Made
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
+from deployer.resources.subnet import Subnet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,5 +26,15 @@ class RouteTable(Ec2Resource):
         return Made(table["RouteTableId"], {})
 
     def delete(self, aws: Aws, id: str) -> None:
+        """With associations that the record does not know; another's subnet keeps its own."""
         with ignoring("InvalidRouteTableID.NotFound", "InvalidRouteTableId.NotFound"):
+            for table in self.describe(aws, self.id_filter, [id]):
+                links = {link["SubnetId"]: link["RouteTableAssociationId"] for link in table["Associations"]
+                         if link.get("SubnetId")}  # fmt: skip
+                for subnet in Subnet.describe(aws, Subnet.id_filter, list(links)):
+                    if not Subnet.ours(aws, subnet):
+                        del links[subnet["SubnetId"]]
+                for link in links.values():
+                    with ignoring("InvalidAssociationID.NotFound"):
+                        aws.ec2.disassociate_route_table(AssociationId=link)
             aws.ec2.delete_route_table(RouteTableId=id)
