@@ -20,8 +20,9 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
     plan        wanted × recorded → Plan; pure
     apply       the five actions around the graph walk (walk), with patience (patience); making: creates, once only;
                 prepare: what comes before the account is touched; events: what a run tells
+    removal     one object's way out; hold, blocking/: who keeps it from going; sweep: what is left in the end
     refresh     what of the record still exists; what in the account carries our tags
-    recover     a lost record, made again from tags
+    recover     a record that is lost or older than the account, made again from tags
     state       State, Record; atomic save, guards; lock: one run at a time
     aws         clients, identity, tags, names, partition; AWS's errors told apart
     image       Docker: context hash (context), build, push, digest
@@ -31,7 +32,7 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
     operate     restart and rollback; logs, oneoff (a task of its own), shell (ECS Exec); timeline: where the time went
     sandbox/    an AWS on this machine, of which nothing outside cli/ knows
     settings    the common options
-    console     live progress, plain lines or JSON; report: plans, status and records as text
+    console     live progress, plain lines or JSON; report, departure: plans, status and records as text
 
 Imports run one way: cli → console, report → apply → plan, refresh → state, resource; stack → resources → resource, aws.
 
