@@ -146,8 +146,10 @@ def test_others_that_run_our_image_will_miss_it(aws: Aws, house: House) -> None:
     repository = Record("repository.web", "repository", "voting/web", "ready", {}, {"uri": uri})
     ecs.create_cluster(clusterName="theirs")
     role = a_role(house.cloud.client("iam", hidden=True), "theirs")
-    ecs.register_task_definition(family="job", executionRoleArn=role, networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256",
-                                 memory="512", containerDefinitions=[{"name": "job", "image": f"{uri}:1"}])  # fmt: skip
+    ecs.register_task_definition(
+        family="job", executionRoleArn=role, networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256",
+        memory="512", containerDefinitions=[{"name": "job", "image": f"{uri}:1"}],
+    )  # fmt: skip
     network = {"awsvpcConfiguration": {"subnets": [house.subnets[0]], "securityGroups": [house.group]}}
     ecs.run_task(cluster="theirs", taskDefinition="job", launchType="FARGATE", networkConfiguration=network)
     for _ in range(100):
