@@ -21,8 +21,9 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
     plan        wanted × recorded → Plan; pure (drift: what in the account is not as recorded)
     apply       the five actions around the graph walk (walk), with patience (patience); making: creates, once only;
                 prepare: images built before the account is touched; events: what a run tells
+    removal     one object's way out; hold, blocking/: who keeps it from going; sweep: what is left in the end
     refresh     what of the record still exists; what in the account carries our tags
-    recover     a lost record, made again from tags
+    recover     a record that is lost or older than the account, made again from tags
     state       State, Record; atomic save, guards; lock: one run at a time
     documents   policy documents, compared by what they say
     aws         clients, tags, names, partition; AWS's errors told apart;  caller: who we are, and where
@@ -35,7 +36,7 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
     grants      what AWS has to allow for a call, declared beside it; policy/: an IAM policy of all that
     sandbox/    an AWS on this machine, of which nothing outside cli/ knows
     settings    the common options
-    console     live progress, plain lines or JSON; report: plans, status and records as text
+    console     live progress, plain lines or JSON; report, departure: plans, status and records as text
 
 Imports run one way: cli → console, report → apply → plan, refresh → state, resource; stack → resources → resource, aws.
 

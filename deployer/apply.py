@@ -17,10 +17,12 @@ from deployer import plan as planning
 from deployer.aws import Aws
 from deployer.errors import DeployerError, Interrupted, RolloutError, StateError
 from deployer.events import ING, Event, Listen, Outcome
+from deployer.hold import Holders
 from deployer.making import Maker, replaced_by
 from deployer.pace import Pace
-from deployer.patience import Patience, delays
+from deployer.patience import Patience
 from deployer.plan import Action, Plan, Step
+from deployer.removal import Removal
 from deployer.resource import SEEN, TYPES, Ref, Resource
 from deployer.state import Record, State
 from deployer.walk import Wait, Walk
@@ -32,6 +34,7 @@ class Apply:
     def __init__(
         self, aws: Aws, state: State, patience: Patience, *,
         listen: Listen = lambda event: None, parallel: int = 16, wait: bool = True,
+        holders: Holders = lambda key: [],
     ) -> None:  # fmt: skip
         self.aws = aws
         self.state = state
@@ -39,6 +42,7 @@ class Apply:
         self.listen = listen
         self.parallel = parallel
         self.wait = wait
+        self.holders = holders
         self.outcome = Outcome()
         self._began: dict[str, float] = {}
         self._actions: dict[str, Action] = {}
@@ -246,10 +250,10 @@ class Apply:
         if step.gone or record.id is None or self._let_go(record):
             self._gone(step.key)
             return None
-        resource = self._begin_removal(record)
+        removal = self._begin_removal(record)
 
         def poll() -> str | None:
-            awaited: str | None = self._call(resource, lambda: resource.leaving(self.aws, record.id or ""))
+            awaited = removal.poll()
             if awaited is None:
                 self._gone(step.key)
             return awaited
@@ -265,18 +269,14 @@ class Apply:
             self.state.drop(record.key)
             return True
 
-    def _begin_removal(self, record: Record) -> Resource:
+    def _begin_removal(self, record: Record) -> Removal:
         resource = TYPES[record.type].recorded(record.name, record.inputs)
         self.state.put(record.but(status="deleting"))
-        self._call(resource, lambda: resource.delete(self.aws, record.id or ""), self._progress(resource, record.key))
-        return resource
+        call = partial(self.patience.attempt, progress=self._progress(resource, record.key))
+        return Removal(self.aws, record.key, resource, record.id or "", call, self.holders)
 
     def _remove_now(self, record: Record) -> None:
-        resource = self._begin_removal(record)
-        for pause in delays():
-            if self._call(resource, lambda: resource.leaving(self.aws, record.id or "")) is None:
-                break
-            self.patience.sleep(pause)
+        self._begin_removal(record).finish(self.patience, lambda text: self._tell("progress", record.key, text))
         self.state.drop(record.key)
 
     def _gone(self, key: str) -> None:
@@ -286,8 +286,8 @@ class Apply:
 
     # Both.
 
-    def _call(self, resource: Resource, call: Callable[[], Any], progress: Callable[[str], None] | None = None) -> Any:
-        return self.patience.attempt(call, resource.retry_on, None, progress or self._progress(resource))
+    def _call(self, resource: Resource, call: Callable[[], Any]) -> Any:
+        return self.patience.attempt(call, resource.retry_on, None, self._progress(resource))
 
     def _progress(self, resource: Resource, key: str = "") -> Callable[[str], None]:
         return lambda text: self._tell("progress", key or resource.key, text)

@@ -19,13 +19,14 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from deployer import report
+from deployer import report, sweep
 from deployer.errors import DeployerError, StateError, each
 from deployer.events import Event, Outcome
 from deployer.settings import Settings
 
 if TYPE_CHECKING:
     from deployer.plan import Plan
+    from deployer.sweep import Left
     from deployer.timeline import Timeline
 
 SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "replace": ("±", "magenta"), "delete": ("-", "red"),
@@ -159,13 +160,18 @@ class Console:
         click.echo(json.dumps(summary | {"errors": {"prepare": error.message}}))
 
     def finish(
-        self, outcome: Outcome, outputs: dict[str, str], *, kept: list[str] | None = None, gone: bool = False
-    ) -> int:
-        """The result: counts, addresses, the causes of what failed. Returns the exit code."""
+        self, outcome: Outcome, outputs: dict[str, str], *, kept: list[str] | None = None,
+        left: list[Left] | None = None,
+    ) -> int:  # fmt: skip
+        """The result: counts, addresses, the causes of what failed. Returns the exit code.
+
+        `kept`, `left`: after a `down` has removed all else: what stays, and what the sweep has found."""
         seconds = round(time.monotonic() - self.began, 1)
         counts = {name: outcome.counts[name] for name in COUNTED}
         if self.settings.json:
             summary: dict[str, Any] = {"event": "summary", **counts, "seconds": seconds, "outputs": outputs}
+            if left is not None:
+                summary |= {"left": len(left), "left_behind": [vars(one) for one in left], "kept": kept or []}
             if outcome.failures:
                 summary["errors"] = {key: error.message for key, error in outcome.failures.items()}
                 summary["verdicts"] = report.verdicts(outcome.failures.values())
@@ -177,12 +183,15 @@ class Console:
             if self.settings.verbose:
                 traceback.print_exception(error)
         if not self.settings.json:
-            self._closing(outcome, counts, seconds, outputs, kept or [], gone)
+            self._closing(outcome, counts, seconds, outputs, kept or [], left)
         if outcome.interrupted:
             said = "Interrupted; what was made is recorded. Run the command again to continue."
             click.echo(said + self._rolling(), err=True)
             return 130
-        return next((error.exit_code for error in outcome.failures.values()), 0)
+        if left:
+            listed = "".join(f"\n  {one}" for one in left)
+            click.echo(f"Error: {len(left)} left of {self.stack}:{listed}\n{sweep.advice(left)}", err=True)
+        return next((error.exit_code for error in outcome.failures.values()), 1 if left else 0)
 
     def _rolling(self) -> str:
         """ECS goes on with what nobody watches any more."""
@@ -205,7 +214,7 @@ class Console:
         seconds: float,
         outputs: dict[str, str],
         kept: list[str],
-        gone: bool,
+        left: list[Left] | None,
     ) -> None:
         if outcome.left:
             click.echo(f"Left for the next `up`, once the services are settled: {outcome.left} to remove.", err=True)
@@ -215,8 +224,8 @@ class Console:
             _addresses(outputs)
             return
         done = ", ".join(f"{number} {name}" for name, number in counts.items() if number and name != "unchanged")
-        if gone and outcome.ok:
-            click.echo(f"{self.stack}: {done or 'nothing was there'}; 0 left ({seconds} s).")
+        if left is not None and outcome.ok:
+            click.echo(f"{self.stack}: {done or 'nothing was there'}; {len(left)} left ({seconds} s).")
         elif not done and outcome.ok:
             click.echo(
                 f"{self.stack}: nothing to do, {counts['unchanged']} resources are as they should be ({seconds} s)."

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 from deployer import aws as door
 from deployer.aws import Aws
@@ -117,11 +117,20 @@ def inspect_type(aws: Aws, type: str, records: Iterable[Record]) -> dict[str, di
         raise door.explain(error, f"Looking at the {type} resources of {aws.stack}") from error
 
 
-def scan(aws: Aws, parallel: int = 16) -> list[Found]:
-    """Everything in the account that carries the stack's tags, whatever the state says; by key, of one key as scanned
-    (revisions: the newest last)."""
+def scan(aws: Aws, types: Collection[str] | None = None, parallel: int = 16) -> list[Found]:
+    """Everything in the account (of these types) that carries the stack's tags, whatever the state says; by key, of one
+    key as scanned (revisions: the newest last)."""
+    return _each(aws, "scan", TYPES if types is None else types, parallel)
+
+
+def named(aws: Aws, parallel: int = 16) -> list[Found]:
+    """Everything in the account that bears the stack's names, by key, whosever it is."""
+    return _each(aws, "named", TYPES, parallel)
+
+
+def _each(aws: Aws, verb: Literal["scan", "named"], types: Collection[str], parallel: int) -> list[Found]:
     with ThreadPoolExecutor(parallel) as pool:
-        futures = [(name, pool.submit(type.scan, aws)) for name, type in TYPES.items()]
+        futures = [(name, pool.submit(getattr(TYPES[name], verb), aws)) for name in types]
         found: list[Found] = []
         for name, future in futures:
             try:
@@ -129,5 +138,5 @@ def scan(aws: Aws, parallel: int = 16) -> list[Found]:
             except DeployerError:
                 raise
             except Exception as error:
-                raise door.explain(error, f"Looking for {name} resources tagged {aws.stack}") from error
+                raise door.explain(error, f"Looking for {name} resources of {aws.stack}") from error
     return sorted(found, key=lambda one: one.key)

@@ -55,12 +55,15 @@ def plan_text(session: Session, plan: Plan) -> None:
 def plan_lines(console: Terminal, stack: str, plan: Plan) -> None:
     for step in [*plan.steps, *plan.removals]:
         if step.action is not Action.KEEP:
-            console.print(_line(step), soft_wrap=not console.is_terminal)
-            for change in step.changes[:8]:
-                console.print(_change(change), soft_wrap=not console.is_terminal)
+            for line in step_lines([step]):
+                console.print(line, soft_wrap=not console.is_terminal)
         elif step in plan.removals:
             console.print(Text(f"= {step.key}  kept: {step.reason}", style="dim"))
     console.print(Text(f"{stack}: {summary(plan)}", style="bold"))
+
+
+def step_lines(steps: Iterable[Step]) -> list[Text]:
+    return [line for step in steps for line in [_line(step), *map(_change, step.changes[:8])]]
 
 
 def _line(step: Step) -> Text:

@@ -118,6 +118,12 @@ class Found(NamedTuple):
     fingerprint: str
 
 
+def bearing(type: str, id: str, tags: Mapping[str, str]) -> Found:
+    """What has one of the stack's names, whosever it is; without tags its key is made of its name."""
+    key = tags.get("deployer:key") or f"{type}.{id.rpartition('/')[2]}"
+    return Found(key, id, tags.get("deployer:id", ""), tags.get("deployer:inputs", ""))
+
+
 TYPES: dict[str, type[Resource]] = {}
 
 
@@ -265,6 +271,11 @@ class Resource:
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
         """Everything of this type that carries our tags; of the stack's name alone when its id is unknown."""
+        return []
+
+    @classmethod
+    def named(cls, aws: Aws) -> list[Found]:
+        """Everything that bears the stack's own names, whatever its tags say; also what is only going to be deleted."""
         return []
 
     def find(self, aws: Aws) -> str | None:

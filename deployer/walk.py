@@ -76,7 +76,7 @@ class Walk:
         self.skipped = [key for key in self._graph if key not in self._done and key not in self.failed]
         if self.skipped and not self.failed and not self._patience.stop.is_set():
             key = self.skipped.pop(0)
-            self.failed[key] = _late(key, "before it could begin")
+            self.failed[key] = late(key, "before it could begin")
 
     def _advance(self, pool: ThreadPoolExecutor) -> bool:
         """Starts what can be started; False when there is nothing left to wait for."""
@@ -161,13 +161,13 @@ class Walk:
 
     def _give_up(self, reason: DeployerError | None) -> None:
         for key, waiting in list(self._waiting.items()):
-            awaited = waiting.said or "it to become usable"
-            self._fail(key, reason or _late(key, f"while waiting for {awaited}"))
+            awaited = waiting.said or "it is not usable yet"
+            self._fail(key, reason or late(key, f"while waiting: {awaited}"))
         self._paced.clear()
         self._due.clear()
 
 
-def _late(key: str, when: str) -> DeployerError:
+def late(key: str, when: str) -> DeployerError:
     return DeployerError(
         f"{key}: the time is up {when}.", "Run the command again to go on, or give it longer with --timeout."
     )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli.options import common, waiting
-from deployer.errors import DeployerError
 from deployer.settings import Settings
 
 if TYPE_CHECKING:
     from deployer.cli.session import Session
+    from deployer.departure import Departure
     from deployer.plan import Plan
 
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 def down(settings: Settings, yes: bool, plan_only: bool, timeout: float, parallel: int, delete_data: bool) -> int:
     """Remove everything the stack owns, dependents first, and prove that nothing is left."""
     from deployer import plan as planning
-    from deployer import report
     from deployer.cli.questions import agree
     from deployer.cli.session import load_standing, opened
 
@@ -32,14 +31,48 @@ def down(settings: Settings, yes: bool, plan_only: bool, timeout: float, paralle
     with opened(settings, config, "down", locked=not plan_only) as session:
         session.refuse_strangers()
         session.refresh(parallel)
+        session.gather()
         plan = planning.make([], session.state.records, missing=session.missing, delete_data=delete_data)
+        departure = _departure(session, plan)
         if plan_only:
-            click.echo(json.dumps(report.plan_json(session, plan), indent=1)) if settings.json else report.plan_text(
-                session, plan
-            )
+            _show(session, departure)
             return 0
+        _warn(session, departure)
         agree(session, plan, yes, _question(session, plan), always=True)
         return _remove(session, plan, timeout, parallel)
+
+
+def _departure(session: Session, plan: Plan) -> Departure:
+    from deployer.blocking.survey import survey
+    from deployer.departure import Departure
+
+    there = {key: one for key, one in session.state.records.items() if key not in session.missing}
+    holds, unseen = survey(session.aws, there) if there else ([], [])
+    return Departure(session.config, plan, holds, unseen)
+
+
+def _show(session: Session, departure: Departure) -> None:
+    from deployer import report
+
+    if session.settings.json:
+        click.echo(json.dumps(report.plan_json(session, departure.plan) | departure.as_json(), indent=1))
+    else:
+        departure.show(report.terminal(session.settings, sys.stdout), session.config.stack)
+
+
+def _warn(session: Session, departure: Departure) -> None:
+    """What is in the way, before the question and also without one."""
+    from deployer import report
+
+    if session.settings.json:
+        for hold in departure.holds:
+            key = hold.keys[0]
+            click.echo(json.dumps({"event": "progress", "key": key, "type": key.partition(".")[0], "action": "delete",
+                                   "seconds": 0.0, "message": f"{hold.line}; {hold.advice}"}))  # fmt: skip
+    elif not session.settings.quiet:
+        console = report.terminal(session.settings, sys.stderr)
+        for line in departure.hold_lines():
+            console.print(line, soft_wrap=not console.is_terminal)
 
 
 def _question(session: Session, plan: Plan) -> str:
@@ -49,36 +82,20 @@ def _question(session: Session, plan: Plan) -> str:
 
 def _remove(session: Session, plan: Plan, timeout: float, parallel: int) -> int:
     from deployer.apply import Apply
+    from deployer.blocking.survey import Holding
     from deployer.cli.session import patient
     from deployer.console import Console
+    from deployer.sweep import sweep
 
     console = Console(session.settings, session.config.stack)
+    removed = {step.key: step.record for step in plan.changes if step.record}
+    holding = Holding(session.aws, session.state.records)
     with patient(timeout) as patience:
-        apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel)
+        apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel, holders=holding)
         with console.live():
             outcome = apply.run(plan)
     kept = [step.key for step in plan.removals if step.action == "keep"]
-    if outcome.ok:
-        _prove(session, kept)
-        if not kept:
-            session.state.remove()
-    return console.finish(outcome, {}, kept=kept, gone=not kept)
-
-
-PROVING = (0, 2, 4, 8, 16, 30)  # seconds between looks: lists still tell of what has just gone
-
-
-def _prove(session: Session, kept: list[str]) -> None:
-    """Looks through the account once more, by tags. Raises DeployerError naming what is left."""
-    from deployer import refresh
-    from deployer.cli.session import found_summary
-
-    for pause in PROVING:
-        time.sleep(pause)
-        left = [one for one in refresh.scan(session.aws) if one.key not in kept]
-        if not left:
-            return
-    raise DeployerError(
-        f"{len(left)} resources still carry the tags of {session.config.stack}: {found_summary(left)}.",
-        "Move the record away, run `deployer state rebuild`, and `deployer down` again.",
-    )
+    left = sweep(session.aws, removed, kept) if outcome.ok else None
+    if outcome.ok and not kept and not left:
+        session.state.remove()
+    return console.finish(outcome, {}, kept=kept, left=left)

@@ -7,14 +7,16 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
+
 from deployer import aws as door
 from deployer import config as configuration
-from deployer import refresh, stack
+from deployer import recover, refresh, stack
 from deployer import resources as _types  # noqa: F401  makes every resource type known
 from deployer.caller import connect
 from deployer.config import Config
@@ -22,9 +24,10 @@ from deployer.errors import ConfigError, DeployerError, UsageError
 from deployer.lock import lock
 from deployer.patience import Patience
 from deployer.place import Place
-from deployer.resource import Found, Resource
+from deployer.plan import Action, Plan
+from deployer.resource import Resource
 from deployer.settings import Settings
-from deployer.state import State
+from deployer.state import Record, State
 
 
 @dataclass
@@ -55,11 +58,14 @@ class Session:
         found = refresh.scan(self.aws)
         self.aws.stack_id = self.state.id
         if found:
-            ids = ", ".join(sorted({one.stack_id for one in found}))
+            ids = sorted({one.stack_id for one in found})
+            which = f" --id {'|'.join(ids)}" if len(ids) > 1 else ""
             raise DeployerError(
                 f"There is no record of {self.config.stack} ({self.state.path}), but {len(found)} resources in account "
-                f"{self.aws.account}, {self.aws.region}, carry its name (stack id {ids}). Nothing was changed.",
-                "If they are yours, `deployer state rebuild` makes the record again; else choose another `name:`.",
+                f"{self.aws.account}, {self.aws.region}, carry its name (stack id "
+                f"{', '.join(ids)}). Nothing was changed.",
+                "If they are yours, work where the record is, or copy it here, or let "
+                f"`deployer state rebuild{which}` make it again; else choose another `name:`.",
             )
 
     def survey(self, parallel: int = 16) -> None:
@@ -72,6 +78,33 @@ class Session:
                 self.refuse_strangers()
                 zones.result()
         self.refresh(parallel, inspect=True)
+
+    def renewed(self, plan: Plan) -> bool:
+        """Whether the record was older than the account, and has been made again: the plan is no longer true then.
+        Looks only for what the plan would make a second time, since no name in AWS forbids it."""
+        types = unnamed(plan, self.state.records)
+        if self.is_new or not types:
+            return False
+        wanted = [step.resource for step in plan.steps if step.resource]
+        keys = recover.renew(self.aws, self.state, wanted, types, self.missing)
+        self.missing &= frozenset(self.state.records)
+        return self._older(keys)
+
+    def gather(self) -> None:
+        """Takes into the record whatever carries the stack's own id, so that it goes as well."""
+        if self.state.records:
+            self._older(recover.gather(self.aws, self.state, self._likely))
+
+    def _likely(self) -> list[Resource]:
+        with contextlib.suppress(DeployerError):  # what an image is built from may be gone
+            return self.wanted(build=False)
+        return []
+
+    def _older(self, keys: list[str]) -> bool:
+        if keys and not self.settings.quiet:
+            click.echo(f"The record is older than the account: {few(keys)} carried this stack's id and were not in it. "
+                       "They are taken into it.", err=True)  # fmt: skip
+        return bool(keys)
 
     def place(self, images: dict[str, str] | None = None, build: bool = True) -> Place:
         return Place(
@@ -103,6 +136,16 @@ class Session:
 
     def outputs(self) -> dict[str, str]:
         return stack.outputs(self.state.records)
+
+
+def unnamed(plan: Plan, records: Mapping[str, Record]) -> list[str]:
+    """The types of which a second object would be made beside an unrecorded one; and revisions, where ECS runs one that
+    is not recorded."""
+    creates = (step.type for step in plan.steps if step.action is Action.CREATE)
+    types = {one.type for one in creates if not one.exists_on and not one.look_first and one.own_object}
+    ids = {record.id for record in records.values()}
+    runs = (record.outputs.get("task_definition") for record in records.values() if record.type == "service")
+    return sorted(types | ({"task-definition"} if any(one and one not in ids for one in runs) else set()))
 
 
 def load(settings: Settings) -> configuration.Loaded:
@@ -172,8 +215,8 @@ def named(config: Config, names: list[str]) -> None:
             raise UsageError(f"There is no service {name} in the file.", f"It has: {', '.join(config.services)}.")
 
 
-def found_summary(found: list[Found]) -> str:
-    return ", ".join(one.key for one in found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+def few(keys: list[str]) -> str:
+    return ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
 
 
 def patient(timeout: float) -> contextlib.AbstractContextManager[Patience]:

@@ -35,8 +35,9 @@ def show(settings: Settings) -> int:
 
 
 @state.command()
+@click.option("--id", "stack_id", default="", metavar="ID", help="Which of several stacks of this name.")
 @common
-def rebuild(settings: Settings) -> int:
+def rebuild(settings: Settings, stack_id: str) -> int:
     """Make a lost record again from the tags in the account and deploy.yaml."""
     from deployer import recover
     from deployer.cli.session import load, opened
@@ -46,9 +47,9 @@ def rebuild(settings: Settings) -> int:
         if not session.is_new:
             raise DeployerError(
                 f"There is a record: {session.state.path}. It was left as it is.",
-                "Move it away first if it is to be rebuilt.",
+                f"If it is to be rebuilt, move it away first: mv {session.state.path} {session.state.path}.old",
             )
-        count = recover.rebuild(session.aws, session.state, session.wanted)
+        count = recover.rebuild(session.aws, session.state, session.wanted, stack_id)
     if not settings.quiet:
         click.echo(f"Recorded {count} resources of {config.stack} (id {session.state.id}). Next: `deployer plan`.")
     return 0

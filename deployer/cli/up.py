@@ -122,8 +122,13 @@ def _plan(session: Session, images: dict[str, str], build: bool, delete_data: bo
     if session.idle:  # nothing can be built
         services = session.config.services.items()
         images = {name: f"{name}:{NOT_BUILT}" for name, service in services if service.build} | images
-    wanted = [one for one in session.wanted(images, build) if not (session.idle and one.deed)]
-    return planning.make(wanted, session.state.records, missing=session.missing, delete_data=delete_data)
+
+    def make() -> Plan:
+        wanted = [one for one in session.wanted(images, build) if not (session.idle and one.deed)]
+        return planning.make(wanted, session.state.records, missing=session.missing, delete_data=delete_data)
+
+    made = make()
+    return make() if session.renewed(made) else made
 
 
 def look(session: Session, plan: Plan, loaded: Loaded) -> Outlook:

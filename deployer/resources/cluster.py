@@ -8,7 +8,7 @@ from typing import Any
 from deployer.aws import Aws, batches, ignoring, tag_dict, tag_list
 from deployer.ecs import LINKED_ROLE
 from deployer.grants import IN_CLUSTER, OWN, Grant, linked_role, making, retagging
-from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
+from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry, bearing
 
 GONE = "ClusterNotFoundException"
 CLUSTER = "ecs:cluster/{stack}"
@@ -73,6 +73,10 @@ class Cluster(Resource):
     def taken(cls, aws: Aws, names: list[str]) -> set[str]:
         return {item["clusterName"] for item in _active(aws, names)}
 
+    @classmethod
+    def named(cls, aws: Aws) -> list[Found]:
+        return [bearing(cls.type, item["clusterArn"], _tags(item)) for item in _active(aws, [aws.stack])]
+
     def find(self, aws: Aws) -> str | None:
         for item in _active(aws, [aws.stack]):
             return aws.claim(self.key, item["clusterArn"], _tags(item))
@@ -82,12 +86,15 @@ class Cluster(Resource):
         aws.ecs.tag_resource(resourceArn=id, tags=tag_list(aws.tags(self.key, self.fingerprint), "key", "value"))
 
     def delete(self, aws: Aws, id: str) -> None:
-        """Tasks of `deployer run` are of no service: they end here, and DeleteCluster is tried until they have."""
+        """Tasks of `deployer run` are of no service: they end here, and DeleteCluster is tried until they have.
+        Another's are left alone, and AWS refuses as long as they run."""
         with ignoring(GONE):
             pages = aws.ecs.get_paginator("list_tasks").paginate(cluster=id, desiredStatus="RUNNING")
-            for task in [arn for page in pages for arn in page["taskArns"]]:
-                with ignoring("InvalidParameterException"):
-                    aws.ecs.stop_task(cluster=id, task=task, reason="The stack is taken down")
+            for batch in batches((arn for page in pages for arn in page["taskArns"]), 100):
+                for task in aws.ecs.describe_tasks(cluster=id, tasks=batch, include=["TAGS"])["tasks"]:
+                    if aws.owns(_tags(task)):
+                        with ignoring("InvalidParameterException"):
+                            aws.ecs.stop_task(cluster=id, task=task["taskArn"], reason="The stack is taken down")
             aws.ecs.delete_cluster(cluster=id)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
 from deployer.documents import meaning
 from deployer.grants import NEW, OWN, Grant
-from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
+from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry, bearing
 
 POLICY = "deployer"
 PAGES = 4  # of the account's roles, a thousand each, that are looked through for the policies of ours
@@ -112,11 +112,12 @@ class IamRole(Resource):
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
-        pages = aws.iam.get_paginator("list_roles").paginate(PathPrefix=path(aws))
-        names = [role["RoleName"] for page in pages for role in page["Roles"]]
-        found = [aws.found(name, _tags_if_there(aws, name)) for name in names]
-        # Roles are global: another region's stack of the same name has its own.
-        return [one for one in found if one and one.id.startswith(f"{aws.stack}-{aws.region}-")]
+        found = [aws.found(name, _tags_if_there(aws, name)) for name in _names(aws)]
+        return [one for one in found if one]
+
+    @classmethod
+    def named(cls, aws: Aws) -> list[Found]:
+        return [bearing(cls.type, name, _tags_if_there(aws, name)) for name in _names(aws)]
 
     def account_name(self, aws: Aws) -> str:
         return self.role_name(aws)
@@ -173,6 +174,13 @@ def _policies(role: dict[str, Any]) -> dict[str, Any]:
     ours = inline.pop(POLICY, None)
     others = [*inline, *(one["PolicyArn"] for one in role["AttachedManagedPolicies"])]
     return {"policy": meaning(ours) if ours else None, "other policies": sorted(others)}
+
+
+def _names(aws: Aws) -> list[str]:
+    """Roles are global: another region's stack of the same name has its own."""
+    pages = aws.iam.get_paginator("list_roles").paginate(PathPrefix=path(aws))
+    names = [role["RoleName"] for page in pages for role in page["Roles"]]
+    return [name for name in names if name.startswith(f"{aws.stack}-{aws.region}-")]
 
 
 def path(aws: Aws) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 
 from deployer.aws import Aws, ignoring
 from deployer.grants import NEW, Grant
-from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
+from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry, bearing
 
 # CloudWatch Logs itself writes a group's ARN with `:*`, but for tags.
 GROUP = "logs:log-group:{group} logs:log-group:{group}:*"
+
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,11 @@ class LogGroup(Resource):
     @classmethod
     def taken(cls, aws: Aws, names: list[str]) -> set[str]:
         return set(names) & set(_groups(aws))
+
+    @classmethod
+    def named(cls, aws: Aws) -> list[Found]:
+        """Container Insights makes its group again, without tags, if it writes once more."""
+        return [bearing(cls.type, name, _tags_if_there(aws, name)) for name in _groups(aws)]
 
     def find(self, aws: Aws) -> str | None:
         if self.group in _groups(aws):  # not every endpoint refuses to list the tags of a group that is not there

@@ -9,7 +9,7 @@ from typing import Any
 from deployer.aws import DENIED, Aws, describe, ignoring, tag_dict, tag_list
 from deployer.documents import is_public, statements
 from deployer.grants import NEW, OWN, Grant
-from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
+from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry, bearing
 
 GONE = "RepositoryNotFoundException"
 NO_POLICY = "RepositoryPolicyNotFoundException"
@@ -113,10 +113,7 @@ class Repository(Resource):
 
     @classmethod
     def scan(cls, aws: Aws) -> list[Found]:
-        pages = aws.ecr.get_paginator("describe_repositories").paginate()
-        ours = [item for page in pages for item in page["repositories"]
-                if item["repositoryName"].startswith(f"{aws.stack}/")]  # fmt: skip
-        found = [aws.found(item["repositoryName"], _tags_if_there(aws, item["repositoryArn"])) for item in ours]
+        found = [aws.found(name, _tags_if_there(aws, arn)) for name, arn in _names(aws)]
         return [one for one in found if one]
 
     def account_name(self, aws: Aws) -> str:
@@ -127,6 +124,10 @@ class Repository(Resource):
         """One name that is free would fail a call for several: all are listed."""
         pages = aws.ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000})
         return {item["repositoryName"] for page in pages for item in page["repositories"]} & set(names)
+
+    @classmethod
+    def named(cls, aws: Aws) -> list[Found]:
+        return [bearing(cls.type, name, _tags_if_there(aws, arn)) for name, arn in _names(aws)]
 
     def find(self, aws: Aws) -> str | None:
         name = self.repository_name(aws)
@@ -142,6 +143,13 @@ class Repository(Resource):
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring(GONE):
             aws.ecr.delete_repository(repositoryName=id, force=True)
+
+
+def _names(aws: Aws) -> list[tuple[str, str]]:
+    """Name and ARN of each repository under the stack's name."""
+    pages = aws.ecr.get_paginator("describe_repositories").paginate()
+    items = [(item["repositoryName"], item["repositoryArn"]) for page in pages for item in page["repositories"]]
+    return [(name, arn) for name, arn in items if name.startswith(f"{aws.stack}/")]
 
 
 def _outputs(repository: dict[str, Any]) -> Outputs:

@@ -14,6 +14,7 @@ from deployer.aws import Aws, ignoring
 from deployer.grants import OWN, Grant, making
 from deployer.resource import SEEN, Made, Outputs
 from deployer.resources.ec2 import NOT_YET, Ec2Resource, in_use
+from deployer.resources.subnet import Subnet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,17 @@ class RouteTable(Ec2Resource):
         return {SEEN: {"other ways to the internet": [destination for _, destination in _side_doors(item)]}}
 
     def delete(self, aws: Aws, id: str) -> None:
+        """With associations that the record does not know; another's subnet keeps its own."""
         with ignoring("InvalidRouteTableID.NotFound", "InvalidRouteTableId.NotFound"):
+            for table in self.describe(aws, self.id_filter, [id]):
+                links = {link["SubnetId"]: link["RouteTableAssociationId"] for link in table["Associations"]
+                         if link.get("SubnetId")}  # fmt: skip
+                for subnet in Subnet.describe(aws, Subnet.id_filter, list(links)):
+                    if not Subnet.ours(aws, subnet):
+                        del links[subnet["SubnetId"]]
+                for link in links.values():
+                    with ignoring("InvalidAssociationID.NotFound"):
+                        aws.ec2.disassociate_route_table(AssociationId=link)
             aws.ec2.delete_route_table(RouteTableId=id)
 
 EVERYWHERE = "0.0.0.0/0"

@@ -13,11 +13,12 @@ from typing import Any
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
 from deployer.errors import ForeignError, UsageError
 from deployer.grants import NEW, OWN, Grant
-from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry
+from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry, bearing
 
 AT_ONCE = 600  # seconds around now: the date of a deletion without recovery
 # Secrets Manager ends a name with six characters of its own, once the secret is made.
 SECRET = "secretsmanager:secret:{stack}/{name} secretsmanager:secret:{stack}/{name}-??????"
+
 
 ALPHABET = string.ascii_letters + string.digits
 
@@ -129,6 +130,15 @@ class Secret(Resource):
                 if deleted and abs(deleted.timestamp() - time.time()) > AT_ONCE:
                     raise ForeignError(*scheduled(self.key, self.secret_name(aws), deleted))
 
+    @classmethod
+    def named(cls, aws: Aws) -> list[Found]:
+        """Also what is scheduled for deletion: its name is not free until then."""
+        filters = [{"Key": "name", "Values": [f"{aws.stack}/"]}]
+        lister = aws.secretsmanager.get_paginator("list_secrets")
+        pages = lister.paginate(Filters=filters, IncludePlannedDeletion=True)
+        items = [item for page in pages for item in page["SecretList"] if _known(aws, item["ARN"])]
+        return [bearing(cls.type, item["ARN"], tag_dict(item.get("Tags"))) for item in items]
+
     def find(self, aws: Aws) -> str | None:
         """Also while it is scheduled for deletion, if it is ours."""
         with ignoring("ResourceNotFoundException"):
@@ -169,6 +179,13 @@ def _asked(aws: Aws, id: str) -> Outputs | None:
     with ignoring("ResourceNotFoundException"):
         return _outputs(aws.secretsmanager.describe_secret(SecretId=id))
     return None
+
+
+def _known(aws: Aws, id: str) -> bool:
+    """The list may still tell of what is gone."""
+    with ignoring("ResourceNotFoundException"):
+        return bool(aws.secretsmanager.describe_secret(SecretId=id))
+    return False
 
 
 def _living(aws: Aws, id: str) -> bool:

@@ -19,19 +19,25 @@ def warm_up() -> None:
     from botocore.loaders import JSONFileLoader
 
     import deployer.apply
+    import deployer.blocking.survey
     import deployer.cli
     import deployer.cli.session
     import deployer.console
+    import deployer.departure
     import deployer.prepare
     import deployer.recover
     import deployer.refresh
+    import deployer.removal
     import deployer.status
+    import deployer.sweep
     import deployer.template
     from deployer.aws import SERVICES, client
 
     for command in deployer.cli.COMMANDS:
         deployer.cli.cli.get_command(None, command)  # type: ignore[arg-type]
     deployer.refresh.LISTED_AFTER = 0.0  # this cloud lists at once what it has made
+    deployer.sweep.LOOKS = (0, 0.2)
+    deployer.removal.STRANGERS = 0.5
     load, kept = JSONFileLoader.load_file, {}
 
     def load_file(self: Any, path: str) -> Any:
