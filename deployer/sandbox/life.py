@@ -68,7 +68,7 @@ class Life:
         from . import store
         from .__main__ import sockets_of
         from .containers import Containers
-        from .control import corrections
+        from .control import corrections, manners
         from .fronts import Fronts
         from .running import Running, spec_of
         from .supplies import Supplies
@@ -83,6 +83,7 @@ class Life:
             moto = corrections.load(running, self.registry, self.suffix)
             store.load(self.folder / "state.pickle")
             _wake()
+            manners.switch(manners.asked(os.environ.get("DEPLOYER_SANDBOX_MANNERS", "")))
             alive = [spec_of(task) for task in _tasks() if task.last_status != "STOPPED"]
         containers.adopt(alive, supplies.last)
         running.adopting = False
@@ -189,8 +190,9 @@ def _wake() -> None:
     from moto.ecs.models import ecs_backends
     from moto.elbv2.models import elbv2_backends
 
-    from .control import scheduler
+    from .control import manners, scheduler
 
+    manners.wake()
     for backend in [one for regions in ecs_backends.values() for one in regions.values()]:
         scheduler.wake(backend)
     for backend in [one for regions in elbv2_backends.values() for one in regions.values()]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..registry import Registry
+from .manner import ACTIVE
 from .tasks import Runtime
 from .tempo import TEMPO
 
@@ -33,6 +34,10 @@ def load(runtime: Runtime, registry: Registry | None = None, suffix: str = "") -
 def reset(registry: Registry | None = None) -> None:
     from moto.moto_api._internal.models import moto_api_backend
 
+    if ACTIVE:
+        from . import manners
+
+        manners.off()
     moto_api_backend.reset()
     TEMPO.reset()
     if registry is not None:
