@@ -27,7 +27,7 @@ class LoadBalancer(ElbResource):
     exists_on = ("DuplicateLoadBalancerName",)
     holds_dependents = False
     retry_on = (
-        Retry("SubnetNotFound"), Retry("InvalidSubnet"), Retry("InvalidSecurityGroup"),
+        Retry(GONE), Retry("SubnetNotFound"), Retry("InvalidSubnet"), Retry("InvalidSecurityGroup"),
         Retry("InvalidConfigurationRequest", "Access Denied for bucket"),
         Retry("OperationNotPermitted", "provisioning", 600), Retry("ResourceInUse"),
     )  # fmt: skip

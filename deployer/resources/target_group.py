@@ -21,7 +21,8 @@ class TargetGroup(ElbResource):
     replace_on = frozenset({"vpc_id", "port", "protocol", "balancer"})
     look_first = True
     exists_on = ("DuplicateTargetGroupName",)
-    retry_on = (Retry("ResourceInUse", seconds=300), Retry(GONE), Retry("InvalidVpcID.NotFound"))
+    # A VPC made a moment ago is "not found" here (the words: ansible/ansible#31919).
+    retry_on = (Retry("ResourceInUse", seconds=300), Retry(GONE), Retry("ValidationError", "VPC ID"))
 
     vpc_id: str
     port: int
