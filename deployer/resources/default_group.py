@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.aws import Aws, unsuccessful
-from deployer.resource import Found, Made
+from deployer.resource import Found, Made, Retry
 from deployer.resources.security_group import SecurityGroup
 
 
@@ -15,6 +15,8 @@ class DefaultGroup(SecurityGroup):
     """`vpc_id`: whose default group; `description`: of no use here."""
 
     type = "default-group"
+    # After a lost answer what was revoked is not there any more: read again and send what is left.
+    retry_on = (*SecurityGroup.retry_on, Retry("InvalidPermission.NotFound", seconds=60))
 
     def create(self, aws: Aws) -> Made:
         """AWS has made it; identified by its parent."""
