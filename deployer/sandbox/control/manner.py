@@ -61,7 +61,8 @@ class Request:
     @cached_property
     def texts(self) -> set[str]:
         """Every text of the parameters, but those of filters and tags: what the call names."""
-        plain = {name: value for name, value in self.params.items() if not name.startswith(("Filter", "filter", "Tag"))}
+        aside = ("filter", "tags", "tag.", "tagspecification")
+        plain = {name: value for name, value in self.params.items() if not name.lower().startswith(aside)}
         return set(_texts(plain))
 
     def reply(self, content: dict[str, Any]) -> Answer:
