@@ -12,8 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .control.manner import asked
 from .control.tempo import LOCK, TEMPO
 from .endpoint import serve
+from .process import MANNERS
 from .quick import starting
 from .registry import NoRegistryError, Registry, Served
 from .server import Sandbox
@@ -83,7 +85,7 @@ class Life:
             moto = corrections.load(running, self.registry, self.suffix)
             store.load(self.folder / "state.pickle")
             _wake()
-            manners.switch(manners.asked(os.environ.get("DEPLOYER_SANDBOX_MANNERS", "")))
+            manners.switch(asked(os.environ.get(MANNERS, "")))
             alive = [spec_of(task) for task in _tasks() if task.last_status != "STOPPED"]
         containers.adopt(alive, supplies.last)
         running.adopting = False

@@ -8,6 +8,7 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
+from deployer.sandbox.control.manner import asked
 from deployer.sandbox.control.tempo import LOCK, TEMPO
 from deployer.sandbox.endpoint import Answer, Endpoint, Environ, cut, error, identify
 
@@ -130,7 +131,7 @@ class Application(Endpoint):
         """Those of the numbers, and the others by name or `all`."""
         from deployer.sandbox.control import manners
 
-        manners.switch(manners.asked(",".join(names)) | {name.replace("_", "-"): numbers[name] for name in numbers})
+        manners.switch(asked(",".join(names)) | {name.replace("_", "-"): numbers[name] for name in numbers})
 
     def do_fault(self, **wanted: Any) -> None:
         self.faults.add(Fault(**{f.name: wanted[f.name] for f in fields(Fault) if wanted.get(f.name) is not None}))

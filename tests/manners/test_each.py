@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
+from deployer.errors import UsageError
+from deployer.sandbox import process
 from deployer.sandbox.control import manners
+from deployer.sandbox.control.manner import NAMES, asked
 from tests.cloud import Cloud
 from tests.manners.account import FARGATE, Network, listener, refusal, refusals, trust, vpc_config
 from tests.whole.project import until
 
 
 def test_every_manner_says_what_it_does() -> None:
-    assert len(manners.MANNERS) == 18
+    assert sorted(manners.MANNERS) == sorted(NAMES)
     for name, manner in manners.MANNERS.items():
         assert manner.name == name and manner.about and manner.default >= 0
 
@@ -26,9 +31,9 @@ def test_an_unknown_manner_is_refused_with_the_known_ones(cloud: Cloud) -> None:
 
 
 def test_manners_are_asked_for_by_name_and_number() -> None:
-    assert manners.asked("unseen, lost=3") == {"unseen": None, "lost": 3.0}
-    assert manners.asked("all,nat=9") == dict.fromkeys(manners.MANNERS) | {"nat": 9.0}
-    assert manners.asked("") == {}
+    assert asked("unseen, lost=3") == {"unseen": None, "lost": 3.0}
+    assert asked("all,nat=9") == dict.fromkeys(manners.MANNERS) | {"nat": 9.0}
+    assert asked("") == {}
 
 
 def test_a_reset_switches_all_off(cloud: Cloud) -> None:
@@ -40,7 +45,7 @@ def test_a_reset_switches_all_off(cloud: Cloud) -> None:
 
 
 def test_new_ids_are_not_yet_known_nor_listed(cloud: Cloud) -> None:
-    cloud.manners(unseen=0.15)
+    cloud.manners(unseen=0.5)
     ec2, logs = cloud.client("ec2"), cloud.client("logs")
     vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
     assert ec2.describe_vpcs(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Vpcs"] == []
@@ -55,7 +60,7 @@ def test_new_ids_are_not_yet_known_nor_listed(cloud: Cloud) -> None:
 
 def test_new_services_are_missing_and_then_there(cloud: Cloud) -> None:
     ecs = cloud.client("ecs")
-    cloud.manners(unseen=0.1)
+    cloud.manners(unseen=0.4)
     ecs.create_cluster(clusterName="c")
     told = ecs.describe_clusters(clusters=["c"])
     assert told["clusters"] == [] and told["failures"][0]["reason"] == "MISSING"
@@ -63,7 +68,7 @@ def test_new_services_are_missing_and_then_there(cloud: Cloud) -> None:
 
 
 def test_the_linked_role_is_missing_on_its_first_use(cloud: Cloud) -> None:
-    cloud.manners(linked_role=0.1)
+    cloud.manners(linked_role=0.3)
     (said,) = refusals(cloud.client("ecs").create_cluster, clusterName="c")
     assert said.startswith("InvalidParameterException: Unable to assume the service linked role")
     assert not refusal(cloud.client("ecs").create_cluster, clusterName="d")
@@ -71,7 +76,7 @@ def test_the_linked_role_is_missing_on_its_first_use(cloud: Cloud) -> None:
 
 def test_a_new_role_cannot_be_assumed_yet(cloud: Cloud) -> None:
     iam, ecs = cloud.client("iam"), cloud.client("ecs")
-    cloud.manners(unassumable=0.3, role_arns=0.1)
+    cloud.manners(unassumable=0.8, role_arns=0.4)
     arn = iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust())["Role"]["Arn"]
     assert iam.get_role(RoleName="r")["Role"]["Arn"].startswith("AROA")
     ghost = refusal(iam.create_role, RoleName="s", AssumeRolePolicyDocument=trust(AWS=arn))
@@ -85,13 +90,20 @@ def test_a_new_role_cannot_be_assumed_yet(cloud: Cloud) -> None:
 def test_a_flow_log_is_refused_inside_a_good_answer(cloud: Cloud) -> None:
     network, ec2, iam = Network(cloud), cloud.client("ec2"), cloud.client("iam")
     cloud.client("logs", hidden=True).create_log_group(logGroupName="l")
-    cloud.manners(unassumable=0.1)
+    cloud.manners(unassumable=0.4)
     arn = iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust())["Role"]["Arn"]
     wanted = {"ResourceIds": [network.vpc], "ResourceType": "VPC", "TrafficType": "REJECT", "LogGroupName": "l",
               "DeliverLogsPermissionArn": arn}  # fmt: skip
     (first,) = ec2.create_flow_logs(**wanted)["Unsuccessful"]
     assert first["Error"] == {"Code": "InvalidParameter", "Message": "Unable to assume given IAM role"}
     until(lambda: ec2.create_flow_logs(**wanted).get("FlowLogIds"))
+
+
+def test_a_misspelt_manner_is_said_before_the_sandbox_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEPLOYER_SANDBOX_MANNERS", "al")
+    with pytest.raises(UsageError, match="no such manner: al; there are all, "):
+        process.start(tmp_path / "sandbox")
+    assert not (tmp_path / "sandbox").exists()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +115,7 @@ def test_two_of_so_many_calls_are_throttled(cloud: Cloud, service: str, operatio
     cloud.manners(throttling=5)
     said = [refusal(getattr(cloud.client(service), operation)) for _ in range(20)]
     assert sum(text.startswith(code) for text in said) == 8 and sum(not text for text in said) == 12
-    assert sum(bool(one) and bool(two) for one, two in zip(said, said[1:], strict=False)) >= 3, "in bursts"
+    assert sum(bool(one) and bool(two) for one, two in pairwise(said)) >= 3, "in bursts"
 
 
 def test_an_answer_is_lost_after_the_deed(cloud: Cloud) -> None:
@@ -139,7 +151,7 @@ def test_quotas_are_awss_own(cloud: Cloud) -> None:
 
 def test_a_nat_gateway_is_slow_and_its_address_stays_held(cloud: Cloud) -> None:
     network, ec2 = Network(cloud), cloud.client("ec2")
-    cloud.manners(nat=0.1, interfaces=0.15)
+    cloud.manners(nat=0.4, interfaces=0.5)
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     nat = ec2.create_nat_gateway(SubnetId=network.subnets[0], AllocationId=address)["NatGateway"]["NatGatewayId"]
 
@@ -157,12 +169,12 @@ def test_a_nat_gateway_is_slow_and_its_address_stays_held(cloud: Cloud) -> None:
 
 def test_a_nat_gateway_fails_and_the_next_does_not(cloud: Cloud) -> None:
     network, ec2 = Network(cloud), cloud.client("ec2")
-    cloud.manners("nat-failed", nat=0.05)
+    cloud.manners("nat-failed", nat=0.3)
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     for state in ("failed", "available"):
         made = ec2.create_nat_gateway(SubnetId=network.subnets[0], AllocationId=address)["NatGateway"]
         assert made["State"] == "pending"
-        time.sleep(0.1)
+        time.sleep(0.35)
         (nat,) = ec2.describe_nat_gateways(NatGatewayIds=[made["NatGatewayId"]])["NatGateways"]
         assert nat["State"] == state
         assert bool(nat.get("FailureMessage")) == (state == "failed")
@@ -170,7 +182,7 @@ def test_a_nat_gateway_fails_and_the_next_does_not(cloud: Cloud) -> None:
 
 def test_a_load_balancer_is_provisioning_and_cannot_be_changed(cloud: Cloud) -> None:
     network, elb = Network(cloud), cloud.client("elbv2")
-    cloud.manners(provisioning=0.1)
+    cloud.manners(provisioning=0.5)
     arn = network.balancer(elb)
     assert elb.describe_load_balancers()["LoadBalancers"][0]["State"]["Code"] == "provisioning"
     off = [{"Key": "deletion_protection.enabled", "Value": "false"}]
@@ -182,7 +194,7 @@ def test_a_load_balancer_is_provisioning_and_cannot_be_changed(cloud: Cloud) -> 
 def test_a_target_group_stays_in_use(cloud: Cloud) -> None:
     network, elb = Network(cloud), cloud.client("elbv2")
     balancer, group = network.balancer(elb), network.target_group(elb)
-    cloud.manners(target_groups=0.1)
+    cloud.manners(target_groups=0.3)
     elb.delete_listener(ListenerArn=listener(elb, balancer, group))
     (said,) = refusals(elb.delete_target_group, TargetGroupArn=group)
     assert said.startswith("ResourceInUse")
@@ -192,7 +204,7 @@ def test_a_certificate_is_not_found_at_first(cloud: Cloud) -> None:
     network, elb = Network(cloud), cloud.client("elbv2")
     balancer, group = network.balancer(elb), network.target_group(elb)
     certificate = cloud.client("acm", hidden=True).request_certificate(DomainName="example.com")["CertificateArn"]
-    cloud.manners(certificates=0.1)
+    cloud.manners(certificates=0.3)
     secure = {"Protocol": "HTTPS", "Port": 443, "Certificates": [{"CertificateArn": certificate}]}
     said = refusals(lambda: listener(elb, balancer, group, **secure))
     assert said == {f"CertificateNotFound: Certificate '{certificate}' not found"}
@@ -206,10 +218,10 @@ def held_by(cloud: Cloud, group: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("kind", "short", "owner"), [("application", "app", "elb"), ("network", "net", "aws")])
 def test_interfaces_outlive_their_load_balancer(cloud: Cloud, kind: str, short: str, owner: str) -> None:
     network, ec2, elb = Network(cloud), cloud.client("ec2"), cloud.client("elbv2")
-    cloud.manners(interfaces=0.2)
+    cloud.manners(interfaces=0.8)
     arn = network.balancer(elb, Type=kind)
     held = held_by(cloud, network.group)
-    assert [one["SubnetId"] for one in held] == network.subnets
+    assert sorted(one["SubnetId"] for one in held) == sorted(network.subnets)
     assert {one["Description"] for one in held} == {f"ELB {short}/b/{arn.rpartition('/')[2]}"}
     assert {one["Attachment"]["InstanceOwnerId"] for one in held} == {f"amazon-{owner}"}
     assert all(one["RequesterManaged"] and one["Association"]["PublicIp"] for one in held)
@@ -232,7 +244,7 @@ def test_an_interface_outlives_its_task(cloud: Cloud) -> None:
     ecs.create_cluster(clusterName="c")
     ecs.register_task_definition(**FARGATE)
     cloud.tempo(task=0.02)
-    cloud.manners(interfaces=0.15)
+    cloud.manners(interfaces=0.4)
     run = ecs.run_task(cluster="c", taskDefinition="f", launchType="FARGATE", networkConfiguration=vpc_config(network))
     (task,) = run["tasks"]
     (held,) = held_by(cloud, network.group)
@@ -248,7 +260,7 @@ def test_a_service_drains_and_is_then_forgotten(cloud: Cloud) -> None:
     network, ecs = Network(cloud), cloud.client("ecs")
     ecs.create_cluster(clusterName="c")
     ecs.register_task_definition(**FARGATE)
-    cloud.manners(draining=0.15, forgotten=0.15)
+    cloud.manners(draining=0.3, forgotten=0.4)
     wanted = {"cluster": "c", "serviceName": "s", "taskDefinition": "f", "desiredCount": 0, "launchType": "FARGATE",
               "networkConfiguration": vpc_config(network)}  # fmt: skip
     ecs.create_service(**wanted)
@@ -280,7 +292,7 @@ def test_some_answers_are_good_and_tell_of_failures(cloud: Cloud) -> None:
 
 def test_the_name_of_a_deleted_secret_stays_taken(cloud: Cloud) -> None:
     manager = cloud.client("secretsmanager")
-    cloud.manners(secret_names=0.1)
+    cloud.manners(secret_names=0.3)
     manager.create_secret(Name="s", SecretString="x")
     manager.delete_secret(SecretId="s", ForceDeleteWithoutRecovery=True)
     (said,) = refusals(manager.create_secret, Name="s", SecretString="y")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -111,3 +112,24 @@ class Manner:
 
 
 ACTIVE: list[Manner] = []
+NAMES = (  # told here, so that they are known without moto
+    "certificates", "conflicts", "draining", "forgotten", "interfaces", "linked-role", "lost", "nat", "nat-failed",
+    "provisioning", "quotas", "role-arns", "secret-names", "target-groups", "throttling", "unassumable", "unseen",
+    "unsuccessful",
+)  # fmt: skip
+
+
+def asked(text: str) -> dict[str, float | None]:
+    """`all`, or `unseen,interfaces=30`: names with their numbers, None for a manner's own. Raises ValueError."""
+    wanted: dict[str, float | None] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = part.partition("=")
+        wanted |= dict.fromkeys(NAMES) if name == "all" else {name: float(number) if number else None}
+    known(wanted)
+    return wanted
+
+
+def known(names: Iterable[str]) -> None:
+    """Raises ValueError."""
+    if unknown := sorted(set(names) - set(NAMES)):
+        raise ValueError(f"no such manner: {', '.join(unknown)}; there are all, {', '.join(NAMES)}")

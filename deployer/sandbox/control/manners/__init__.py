@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..manner import ACTIVE, Manner
+from ..manner import ACTIVE, Manner, known
 from ..tempo import LOCK
 from . import interfaces
 from .balancers import Certificates, Provisioning, TargetGroups
@@ -40,21 +40,9 @@ MANNERS: dict[str, type[Manner]] = {
 }  # fmt: skip
 
 
-def asked(text: str) -> dict[str, float | None]:
-    """`all`, or `unseen,interfaces=30`: names with their numbers, None for a manner's own. Raises ValueError."""
-    wanted: dict[str, float | None] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, number = part.partition("=")
-        wanted |= dict.fromkeys(MANNERS) if name == "all" else {name: float(number) if number else None}
-    if unknown := wanted.keys() - MANNERS:
-        raise ValueError(f"no such manner: {', '.join(sorted(unknown))}; there are {', '.join(sorted(MANNERS))}")
-    return wanted
-
-
 def switch(wanted: Mapping[str, float | None]) -> None:
     """These are on from now on, and no others; each begins anew. Raises ValueError for an unknown name."""
-    if unknown := wanted.keys() - MANNERS:
-        raise ValueError(f"no such manner: {', '.join(sorted(unknown))}; there are {', '.join(sorted(MANNERS))}")
+    known(wanted)
     with LOCK:
         off()
         ACTIVE[:] = [manner(wanted[name]) for name, manner in MANNERS.items() if name in wanted]

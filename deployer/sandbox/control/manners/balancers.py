@@ -6,7 +6,6 @@ import time
 
 from ..elb import targets_of
 from ..manner import Manner, Refusal, Request
-from ..tempo import TEMPO
 from .backends import elb
 from .slow import Slow
 
@@ -22,7 +21,10 @@ class Provisioning(Slow):
             return None
         arn = request.params.get("LoadBalancerArn")
         balancer = elb(request.region).load_balancers.get(arn)
-        if balancer is None or time.monotonic() >= balancer.born + TEMPO.load_balancer:
+        if balancer is None:
+            return None
+        balancer.activate()
+        if balancer.state != "provisioning":
             return None
         return Refusal("OperationNotPermitted", f"Load balancer '{arn}' is in state provisioning")
 
