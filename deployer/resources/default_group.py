@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from deployer.aws import Aws, unsuccessful
 from deployer.grants import UNMARKED, Grant
-from deployer.resource import SEEN, Found, Made, Outputs
+from deployer.resource import SEEN, Found, Made, Outputs, Retry
 from deployer.resources.security_group import SecurityGroup
 from deployer.resources.security_group_rules import identities, words
 
@@ -22,6 +22,8 @@ class DefaultGroup(SecurityGroup):
         # AWS tags no default group; revoking opens nothing.
         Grant("ec2:RevokeSecurityGroupIngress ec2:RevokeSecurityGroupEgress", "ec2:security-group/*", (UNMARKED,)),
     )
+    # After a lost answer what was revoked is not there any more: read again and send what is left.
+    retry_on = (*SecurityGroup.retry_on, Retry("InvalidPermission.NotFound", seconds=60))
 
     def create(self, aws: Aws) -> Made:
         """AWS has made it; identified by its parent."""

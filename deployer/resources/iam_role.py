@@ -138,6 +138,7 @@ class IamRole(Resource):
         aws.iam.tag_role(RoleName=id, Tags=tag_list(aws.tags(self.key, self.fingerprint)))
 
     def delete(self, aws: Aws, id: str) -> None:
+        """That a policy is gone, because an answer was lost, does not say that the role is."""
         with ignoring("NoSuchEntity"):
             _strip(aws, id)
             aws.iam.delete_role(RoleName=id)

@@ -39,7 +39,7 @@ class LoadBalancer(ElbResource):
         linked_role("elasticloadbalancing.amazonaws.com"),
     )
     retry_on = (
-        Retry("SubnetNotFound"), Retry("InvalidSubnet"), Retry("InvalidSecurityGroup"),
+        Retry(GONE), Retry("SubnetNotFound"), Retry("InvalidSubnet"), Retry("InvalidSecurityGroup"),
         Retry("InvalidConfigurationRequest", "Access Denied for bucket"),
         Retry("OperationNotPermitted", "provisioning", 600), Retry("ResourceInUse"),
     )  # fmt: skip

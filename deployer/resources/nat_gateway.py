@@ -49,7 +49,7 @@ class NatGateway(Ec2Resource):
         state, failure = self._now(aws, id)
         if state == "failed":
             raise AwsError(
-                f"{self.key}: the NAT gateway {id} failed: {failure}.",
+                f"{self.key}: the NAT gateway {id} failed: {failure.rstrip('.')}.",
                 "Mend that (an internet gateway, a free address) and run the command again; it is made anew.",
                 code="NatGatewayFailed",
                 said=failure,

@@ -31,7 +31,8 @@ class TargetGroup(ElbResource):
         Grant("elasticloadbalancing:DeleteTargetGroup", GROUP, (OWN,)),
         retagging(GROUP),
     )
-    retry_on = (Retry("ResourceInUse", seconds=300), Retry(GONE), Retry("InvalidVpcID.NotFound"))
+    # A VPC made a moment ago is "not found" here (the words: ansible/ansible#31919).
+    retry_on = (Retry("ResourceInUse", seconds=300), Retry(GONE), Retry("ValidationError", "VPC ID"))
 
     vpc_id: str
     port: int

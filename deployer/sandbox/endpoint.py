@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
+import socket
 import sys
 import threading
 import traceback
 import uuid
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from .control.manner import ACTIVE, Answer, Refusal, Request
 from .control.tempo import LOCK
 
+__all__ = ["Answer", "Endpoint", "Environ", "cut", "error", "identify", "serve"]
+
 Environ = dict[str, Any]
-Answer = tuple[int, list[tuple[str, str]], bytes]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 NAMES = {"elasticloadbalancing": "elbv2", "tagging": "resourcegroupstaggingapi", "monitoring": "cloudwatch"}
 
@@ -64,6 +68,13 @@ def error(service: str, environ: Environ, status: int, code: str, message: str) 
     return status, [*headers, ("Content-Type", "text/xml")], f'<?xml version="1.0"?>{body}'.encode()
 
 
+def cut(environ: Environ) -> NoReturn:
+    """End the TCP connection without an answer."""
+    with contextlib.suppress(OSError):
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    raise ConnectionAbortedError("cut on purpose")
+
+
 class Endpoint:
     """A WSGI application around the one that `load` gives (moto, with the corrections); until then calls wait."""
 
@@ -94,7 +105,27 @@ class Endpoint:
         return [content]
 
     def answer(self, environ: Environ, body: bytes) -> Answer:
-        return self.execute(environ, body)
+        return self.perform(environ, body)
+
+    def perform(self, environ: Environ, body: bytes) -> Answer:
+        """The call as AWS answers it with the manners that are switched on."""
+        if not ACTIVE:
+            return self.execute(environ, body)
+        request = Request(*identify(environ, body), environ, body)
+        with LOCK:
+            for manner in ACTIVE:
+                said = manner.before(request)
+                if isinstance(said, Refusal):
+                    return error(request.service, environ, said.status, said.code, said.message)
+                if said is not None:
+                    return said
+            answer = self.execute(environ, body)
+            for manner in ACTIVE:
+                answer = manner.after(request, answer)
+            lost = any(manner.loses(request) for manner in ACTIVE)
+        if lost:
+            cut(environ)
+        return answer
 
     def execute(self, environ: Environ, body: bytes) -> Answer:
         """The call as moto answers it."""

@@ -12,9 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .control.manner import asked
 from .control.tempo import LOCK, TEMPO
 from .endpoint import serve
 from .folder import kept, sockets_of
+from .process import MANNERS
 from .quick import starting
 from .registry import NoRegistryError, Registry, Served
 from .server import Sandbox
@@ -68,7 +70,7 @@ class Life:
     def _load(self) -> Any:
         from . import store
         from .containers import Containers
-        from .control import corrections
+        from .control import corrections, manners
         from .fronts import Fronts
         from .running import Running, spec_of
         from .supplies import Supplies
@@ -83,6 +85,7 @@ class Life:
             moto = corrections.load(running, self.registry, self.suffix)
             store.load(self.folder / "state.pickle")
             _wake()
+            manners.switch(asked(os.environ.get(MANNERS, "")))
             alive = [spec_of(task) for task in _tasks() if task.last_status != "STOPPED"]
         containers.adopt(alive, supplies.last)
         running.adopting = False
@@ -179,8 +182,9 @@ def _wake() -> None:
     from moto.ecs.models import ecs_backends
     from moto.elbv2.models import elbv2_backends
 
-    from .control import scheduler
+    from .control import manners, scheduler
 
+    manners.wake()
     for backend in [one for regions in ecs_backends.values() for one in regions.values()]:
         scheduler.wake(backend)
     for backend in [one for regions in elbv2_backends.values() for one in regions.values()]:

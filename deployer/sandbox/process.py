@@ -24,12 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import DeployerError, UsageError
+from deployer.sandbox.control.manner import asked
 
 NEEDS = {"moto": "moto", "aiohttp": "aiohttp", "bcrypt": "bcrypt", "cloudpickle": "cloudpickle"}
 REGION = "us-east-1"  # where nothing else is said
 START_SECONDS, STOP_SECONDS = 60.0, 60.0
 OWN = ("address.json", "address.new", "key", "log", "log.old", "owner", "registry", "state.new", "state.pickle",
        "state.unusable", "lock")  # fmt: skip
+MANNERS = "DEPLOYER_SANDBOX_MANNERS"  # the variable that says which of AWS's manners are on: all, or some by name
 HELD = 3  # the process's exit code when another one holds the folder
 UNSEEN = 4  # when Docker could not be asked what is left in it
 
@@ -134,6 +136,7 @@ def refuse_without_extra() -> None:
 
 def _spawn(where: Path) -> subprocess.Popen[bytes]:
     try:
+        _refuse_manners()
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_foreign(where)
         with contextlib.suppress(FileNotFoundError):
@@ -146,6 +149,13 @@ def _spawn(where: Path) -> subprocess.Popen[bytes]:
     except OSError as error:
         raise DeployerError(f"The sandbox cannot be started in {where}: {error.strerror}.",
                             "Choose another directory with DEPLOYER_SANDBOX.") from error  # fmt: skip
+
+
+def _refuse_manners() -> None:
+    try:
+        asked(os.environ.get(MANNERS, ""))
+    except ValueError as error:
+        raise UsageError(f"{MANNERS}: {error}.", "Correct it, or unset it: then AWS is at its best.") from error
 
 
 def _refuse_foreign(where: Path) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable
 from typing import Any
 
+from .control.manner import READING
 from .endpoint import Answer, Endpoint, Environ, error, identify
-
-READING = re.compile(r"Describe|Get|List|Head|Filter|Batch(Get|Check)")
 
 
 class Sandbox(Endpoint):
@@ -31,11 +29,12 @@ class Sandbox(Endpoint):
         if f"Credential={self._key}/" not in environ.get("HTTP_AUTHORIZATION", ""):
             words = "The security token included in the request is invalid: it is not this sandbox's access key."
             return error(service, environ, 403, "InvalidClientTokenId", words)
-        answer = self.execute(environ, body)
-        if not READING.match(operation):
-            self.changed = time.monotonic()
-            self._after(operation)
-        return answer
+        try:
+            return self.perform(environ, body)
+        finally:  # also when the answer is lost on purpose
+            if not READING.match(operation):
+                self.changed = time.monotonic()
+                self._after(operation)
 
     def _command(self, command: str, environ: Environ) -> Answer:
         allowed = environ.get("HTTP_X_SANDBOX_KEY") == self._key

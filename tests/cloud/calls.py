@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-READING = re.compile(r"Describe|Get|List|Head|Filter|Batch(Get|Check)")
+from deployer.sandbox.control.manner import READING
+
 HIDDEN = "tests-cloud-hidden"  # in the user agent of calls that are not counted, delayed or disturbed
 
 

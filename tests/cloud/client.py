@@ -123,6 +123,12 @@ class Cloud:
         """How long a task takes to run, a service to drain, a gateway and a load balancer to be there (seconds)."""
         self._do("tempo", task=task, drain=drain, nat=nat, load_balancer=load_balancer)
 
+    def manners(self, *names: str, **numbers: float) -> None:
+        """From now on AWS's manners of these names ("all"), and no others, until the next reset.
+
+        `numbers`: seconds or counts of single ones, by name, with _ for -; they are switched on by that too."""
+        self._do("manners", names=names, numbers=numbers)
+
     def scheduler(self, mode: str, service: str | None = None) -> None:
         """ok, stuck, crash, unhealthy or off; for one service (by name) or for all."""
         self._do("scheduler", mode=mode, service=service)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -106,13 +105,6 @@ class Faults:
         """The fault that hits this call: the first of those whose turn it is; all of them count it."""
         with self._lock:
             return next(iter([fault for fault in self._faults if fault.strikes(call)]), None)
-
-
-def cut(environ: Environ) -> None:
-    """End the TCP connection without an answer."""
-    with contextlib.suppress(OSError):
-        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-    raise ConnectionAbortedError("cut on purpose")
 
 
 def client_of(environ: Environ) -> int:

@@ -78,7 +78,8 @@ def _network(ec2: Any, names: Names) -> Inventory:
     tables = [each for each in pages(ec2, "describe_route_tables", "RouteTables") if each["VpcId"] in ours]
     igws = pages(ec2, "describe_internet_gateways", "InternetGateways")
     eips = pages(ec2, "describe_addresses", "Addresses")
-    nats = [each for each in pages(ec2, "describe_nat_gateways", "NatGateways") if each["State"] != "deleted"]
+    nats = pages(ec2, "describe_nat_gateways", "NatGateways")
+    nats = [each for each in nats if each["State"] not in ("deleted", "failed")]  # these go by themselves
     endpoints = [each for each in pages(ec2, "describe_vpc_endpoints", "VpcEndpoints") if each["State"] != "deleted"]
     flows = pages(ec2, "describe_flow_logs", "FlowLogs")
     for kind, found in {

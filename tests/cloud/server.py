@@ -8,11 +8,12 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
+from deployer.sandbox.control.manner import asked
 from deployer.sandbox.control.tempo import LOCK, TEMPO
-from deployer.sandbox.endpoint import Answer, Endpoint, Environ, error, identify
+from deployer.sandbox.endpoint import Answer, Endpoint, Environ, cut, error, identify
 
 from .calls import HIDDEN, Call, Calls
-from .faults import Fault, Faults, cut, kill_client
+from .faults import Fault, Faults, kill_client
 from .guard import Guard
 from .play import Play
 
@@ -63,22 +64,22 @@ class Application(Endpoint):
         if TEMPO.call:
             time.sleep(TEMPO.call)
         if fault is None:
-            return self.execute(environ, body)
+            return self.perform(environ, body)
         try:
             match fault.kind:
                 case "hang":
                     time.sleep(fault.seconds)
-                    return self.execute(environ, body)
+                    return self.perform(environ, body)
                 case "refuse":
                     cut(environ)
                 case "lost":
-                    self.execute(environ, body)
+                    self.perform(environ, body)
                     cut(environ)
                 case "kill-before":
                     kill_client(environ, fault.owner)
                     cut(environ)
                 case "kill-after":
-                    self.execute(environ, body)
+                    self.perform(environ, body)
                     kill_client(environ, fault.owner)
                     cut(environ)
         except PermissionError as refused:
@@ -137,6 +138,12 @@ class Application(Endpoint):
     def do_tempo(self, **seconds: float | None) -> None:
         with LOCK:
             TEMPO.change(**seconds)
+
+    def do_manners(self, names: list[str], numbers: dict[str, float]) -> None:
+        """Those of the numbers, and the others by name or `all`."""
+        from deployer.sandbox.control import manners
+
+        manners.switch(asked(",".join(names)) | {name.replace("_", "-"): numbers[name] for name in numbers})
 
     def do_fault(self, **wanted: Any) -> None:
         self.faults.add(Fault(**{f.name: wanted[f.name] for f in fields(Fault) if wanted.get(f.name) is not None}))

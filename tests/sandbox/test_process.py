@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from deployer.sandbox import process
 
@@ -66,6 +67,17 @@ def test_killed_it_remembers_what_was_a_moment_old(house: House) -> None:
     house.kill()
     house.deployer("sandbox", "up").ended(0)
     assert house.client("secretsmanager").get_secret_value(SecretId="kept")["SecretString"] == "of old"
+
+
+def test_awss_manners_are_on_when_they_are_asked_for(house: House) -> None:
+    house.deployer("sandbox", "up", env={process.MANNERS: "unseen=600"}).ended(0)
+    ec2 = house.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
+    with pytest.raises(ClientError, match=r"InvalidVpcID.NotFound"):
+        ec2.describe_vpcs(VpcIds=[vpc])
+    house.deployer("sandbox", "down").ended(0)
+    house.deployer("sandbox", "up").ended(0)
+    assert house.client("ec2").describe_vpcs(VpcIds=[vpc])["Vpcs"]
 
 
 def test_a_stale_pid_is_no_obstacle_and_nobody_is_killed_for_it(house: House) -> None:

@@ -3,6 +3,7 @@
 tempo.py        how long things take, and the one lock
 corrections.py  installs the files that make moto stricter: ec2, elb, iam, logs, quotas, taskdefs,
                 ecs, ecr
+manner.py       what a manner of AWS's is;  manners/: those that may be switched on
 
 ECS:
 ecs.py          its API: clusters and services;  runtask.py: tasks;  history.py: service deployments and revisions

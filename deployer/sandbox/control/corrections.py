@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..registry import Registry
+from .manner import ACTIVE
 from .tasks import Runtime
 from .tempo import TEMPO
 
@@ -35,6 +36,10 @@ def reset(registry: Registry | None = None) -> None:
 
     from .quotas import TOLD
 
+    if ACTIVE:
+        from . import manners
+
+        manners.off()
     moto_api_backend.reset()
     TOLD.clear()
     TEMPO.reset()

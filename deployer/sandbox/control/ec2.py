@@ -29,6 +29,8 @@ def _get_state(self: NatGateway) -> str:
     passed = time.monotonic() >= self._since + TEMPO.nat
     if self._state == "deleted":
         return "deleted" if passed else "deleting"
+    if self._state == "failed":
+        return "failed" if passed else "pending"
     return "available" if passed else "pending"
 
 
@@ -39,7 +41,8 @@ def _set_state(self: NatGateway, state: str) -> None:
 def settle(backend: Backend) -> None:
     """What a deleted gateway held is free again."""
     for nat in backend.nat_gateways.values():
-        if nat.state == "deleted" and nat._eni is not None:
+        over = nat.state == "deleted" and time.monotonic() >= nat._since + TEMPO.nat + TEMPO.linger
+        if over and nat._eni is not None:
             for address in backend.addresses:
                 if address.eni is nat._eni:
                     address.eni = address.association_id = None
@@ -48,7 +51,7 @@ def settle(backend: Backend) -> None:
 
 
 def gateways(backend: Backend) -> list[NatGateway]:
-    return [nat for nat in backend.nat_gateways.values() if nat.state != "deleted"]
+    return [nat for nat in backend.nat_gateways.values() if nat.state not in ("deleted", "failed")]
 
 
 def tasks(backend: Backend) -> list[EcsTask]:
@@ -90,7 +93,7 @@ def delete_subnet(call: Response, backend: Backend) -> None:
 def release_address(call: Response, backend: Backend) -> None:
     for address in backend.addresses:
         if address.allocation_id == call._get_param("AllocationId"):
-            if any(address.eni is not None and address.eni is nat._eni for nat in gateways(backend)):
+            if address.eni is not None and address.eni in [nat._eni for nat in backend.nat_gateways.values()]:
                 raise EC2ClientError("AuthFailure", "You do not have permission to access the specified resource.")
             if address.association_id:
                 raise EC2ClientError("InvalidIPAddress.InUse", f"Address {address.public_ip} is in use.")
@@ -99,7 +102,7 @@ def release_address(call: Response, backend: Backend) -> None:
 def disassociate_address(call: Response, backend: Backend) -> None:
     for address in backend.addresses:
         meant = address.association_id and address.association_id == call._get_param("AssociationId")
-        if meant and any(address.eni is nat._eni for nat in gateways(backend)):
+        if meant and address.eni is not None and address.eni in [nat._eni for nat in backend.nat_gateways.values()]:
             raise EC2ClientError("AuthFailure", "You do not have permission to access the specified resource.")
 
 
@@ -111,6 +114,7 @@ def detach_internet_gateway(call: Response, backend: Backend) -> None:
         address.association_id and address.eni and address.eni.subnet.id in subnets for address in backend.addresses
     )
     used = used or any(subnets & set(task.subnets) and task.public for task in tasks(backend))
+    used = used or any(eni.public_ip and eni.subnet.id in subnets for eni in backend.enis.values())
     if used or elb.users_of_vpc(backend.account_id, backend.region_name, vpc_id, public=True):
         raise DependencyViolationError(
             f"Network {vpc_id} has some mapped public address(es). "

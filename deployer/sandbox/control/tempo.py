@@ -17,6 +17,7 @@ class Tempo:
     drain: float = 0.3
     nat: float = 0.2
     load_balancer: float = 0.0
+    linger: float = 0.0  # network interfaces, after their owner has gone
 
     def change(self, **seconds: float | None) -> None:
         known = {field.name for field in fields(self)}
