@@ -39,7 +39,7 @@ class Inside:
     def _send(self, request: Any, **_: Any) -> AWSResponse:
         body = request.body or b""
         body = body.encode() if isinstance(body, str) else body
-        headers = {name: value.decode() if isinstance(value, bytes) else value for name, value in request.headers.items()}
+        headers = {name: text(value) for name, value in request.headers.items()}
         environ = EnvironBuilder(path=request.url, method=request.method, headers=headers, data=body).get_environ()
         status, answered, content = self._execute(environ, body)
         return AWSResponse(request.url, status, dict(answered), _Raw(content))
@@ -51,3 +51,7 @@ class _Raw(io.BytesIO):
     def stream(self, **_: Any) -> Any:
         while data := self.read(65536):
             yield data
+
+
+def text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

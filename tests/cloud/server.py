@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import fields
 from functools import partial
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,8 @@ class Application(Endpoint):
         threading.Thread(target=come_back, daemon=True).start()
 
     def listen(self) -> None:
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        """werkzeug's own `serve_forever` closes the socket at its end."""
+        threading.Thread(target=HTTPServer.serve_forever, args=(self.server, 0.05), daemon=True).start()
 
     def note(self, problem: str) -> None:
         self.errors.append(problem)
