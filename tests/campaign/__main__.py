@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.campaign.journal import Journal, page
@@ -24,7 +25,7 @@ SAID_EVERY = 60.0  # seconds between two lines of progress
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m tests.campaign",
-        description="Faults at every mutating call of up, of replacing updates and of down; then everything is compared.",
+        description="Faults at every mutating call of up, of replacing updates and of down; then all is compared.",
     )
     stages = sorted({stage.name for stack in STACKS.values() for stage in stack.stages})
     made.add_argument("--stack", action="append", choices=[*STACKS], help="only this one (may be repeated)")
@@ -39,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1), metavar="N")
     made.add_argument("--away", type=float, default=2.0, metavar="SECONDS", help="how long connections are refused")
     made.add_argument("--journal", type=Path, metavar="FILE",
-                      help="a line for each point played; one that exists is continued: its points are not played again")
+                      help="a line for each point played; one that exists is continued")
     made.add_argument("--report", type=Path, metavar="FILE", help="write the table there, as markdown")
     made.add_argument("--keep", type=Path, metavar="FOLDER", help="work there, and leave what failed points left")
     return made
@@ -74,7 +75,8 @@ def main() -> int:
     print(f"seed {journal.seed}", flush=True)
     stop, began = threading.Event(), time.monotonic()
     signal.signal(signal.SIGINT, lambda *_: stop.set())
-    with tempfile.TemporaryDirectory(prefix="campaign-") as folder, Yard(options.keep or Path(folder), options.workers) as yard:
+    with tempfile.TemporaryDirectory(prefix="campaign-") as folder, ExitStack() as leaving:
+        yard = leaving.enter_context(Yard(options.keep or Path(folder), options.workers))
         campaign = yard.prepare(options.stack or STACKS, options.away)
         points = chosen(options, campaign.calls, random.Random(journal.seed))
         left = [point for point in points if point not in journal.played]
@@ -106,7 +108,8 @@ class Progress:
         if now - self.said >= SAID_EVERY:
             self.said = now
             rate = (now - self.began) / self.played
-            print(f"{self.played} of {self.number}, about {rate * (self.number - self.played) / 60:.0f} min left", flush=True)
+            left = rate * (self.number - self.played) / 60
+            print(f"{self.played} of {self.number}, about {left:.0f} min left", flush=True)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def page(journal: Journal) -> str:
     lines = [
         "# The campaign",
         "",
-        "`python -m tests.campaign` (see `tests/campaign/__init__.py`): a fault at every mutating call of `up`, of updates",
+        "`python -m tests.campaign` (`tests/campaign/__init__.py`): a fault at every mutating call of `up`, of updates",
         "that replace, and of `down`; then the command again, a comparison with an undisturbed run, and `down`.",
         "In each cell: points survived / points tried.",
         "",
@@ -96,9 +96,8 @@ def page(journal: Journal) -> str:
         "",
         *table(journal),
         "",
-        f"**{survived} of {len(journal.results)} points survived.** In {early} the run ended before the call at which it was "
-        "to be struck:",
-        "runs differ by a few repeated calls.",
+        f"**{survived} of {len(journal.results)} points survived.** In {early} the run ended before the call that was",
+        "to be struck: runs differ by a few repeated calls.",
     ]
     return "\n".join([*lines, *failed(journal)]) + "\n"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.campaign import account
 from tests.campaign.points import THROTTLED, Point
-from tests.campaign.stages import DOWN, STACKS, Edits, Stack, Stage
+from tests.campaign.stages import DOWN, Edits, Stack, Stage
 from tests.cloud import Cloud
 from tests.cloud.inventory import Inventory
 from tests.whole.project import Project, Run, Start
@@ -23,7 +23,7 @@ EMPTY: Inventory = {}
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """Where a stage begins (a folder with the record, and the account beside it), its mutating calls, what it leaves."""
+    """Where a stage begins (a folder with the record, the account beside it), its mutating calls, what it leaves."""
 
     start: Path | None
     calls: list[str] = field(default_factory=list)

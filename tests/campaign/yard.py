@@ -6,20 +6,17 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from tests.campaign.play import Campaign, Scene, Undisturbed, built, play, undisturbed
 from tests.campaign.points import Point
 from tests.campaign.stages import STACKS, Stack
 from tests.cloud import Cloud
 from tests.whole.project import Warm
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,8 @@ class Yard:
         return Campaign(runs, away)
 
     def _undisturbed(self, stack: Stack) -> dict[tuple[str, str], Undisturbed]:
-        def all_stages(worker: Worker) -> dict[tuple[str, str], Undisturbed]:
-            found, starts = {}, dict[object, Path]()
+        found, starts = {}, dict[object, Path]()
+        with self.borrowed() as worker:
             for stage in stack.stages:
                 if stage.before is not None and stage.before not in starts:
                     starts[stage.before] = self.folder / f"{stack.name}-{len(starts)}"
@@ -88,9 +85,7 @@ class Yard:
                         built(scene, stage.before, starts[stage.before])
                 with worker.scene(stack, f"{stack.name}-{stage.name}") as scene:
                     found[stack.name, stage.name] = undisturbed(scene, stage, starts.get(stage.before))
-            return found
-
-        return self._with_worker(all_stages)
+        return found
 
     def play(
         self, points: Iterable[Point], campaign: Campaign, stop: threading.Event | None = None
@@ -106,7 +101,8 @@ class Yard:
                     point = next(left, None)
                 if point is None:
                     break
-                done.put(self._with_worker(lambda worker, point=point: self._one(worker, point, campaign)))
+                with self.borrowed() as worker:
+                    done.put(self._one(worker, point, campaign))
             done.put(None)
 
         with ThreadPoolExecutor(self.workers) as pool:
@@ -128,9 +124,10 @@ class Yard:
             problem = f"{type(error).__name__}: {error}"
         return Result(point, problem, reached, time.monotonic() - began)
 
-    def _with_worker(self, job: Callable[[Worker], T]) -> T:
+    @contextmanager
+    def borrowed(self) -> Iterator[Worker]:
         worker = self._free.get()
         try:
-            return job(worker)
+            yield worker
         finally:
             self._free.put(worker)
