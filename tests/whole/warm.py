@@ -68,6 +68,8 @@ def connect() -> None:
         kind = (service, region_name, config.retries["total_max_attempts"], config.max_pool_connections)
         if kind not in made:
             made[kind] = new(service, region_name=region_name, config=config)
+            any_call = next(iter(made[kind].meta.method_to_api_mapping))
+            made[kind].can_paginate(any_call)  # reads what is known of pages
         return made[kind]
 
     session.client = client
