@@ -48,15 +48,14 @@ def parser() -> argparse.ArgumentParser:
 
 def chosen(options: argparse.Namespace, calls: Calls, dice: random.Random) -> list[Point]:
     """The points that the options ask for, in random order."""
-    stages = {where: made for where, made in calls.items() if not options.stage or where[1] in options.stage}
-    faults = tuple(options.fault or FAULTS)
     if options.call:
-        return [Point(*next(iter(stages)), tuple(zip(options.fault, options.call, strict=True)))]
+        return [Point(options.stack[0], options.stage[0], tuple(zip(options.fault, options.call, strict=True)))]
+    faults = tuple(options.fault or FAULTS)
     narrowed = options.stack or options.stage or options.fault or options.sample is not None
-    singles = every(stages, faults)
+    singles = every(calls, faults)
     singles = singles if options.sample is None else sample(singles, options.sample, dice)
     number = options.pairs if options.pairs is not None else 0 if narrowed else PAIRS
-    points = singles + pairs(stages, number, dice, faults)
+    points = singles + pairs(calls, number, dice, faults)
     dice.shuffle(points)
     part, parts = (int(each) for each in options.part.split("/"))
     return points[part - 1 :: parts]
@@ -77,7 +76,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     with tempfile.TemporaryDirectory(prefix="campaign-") as folder, ExitStack() as leaving:
         yard = leaving.enter_context(Yard(options.keep or Path(folder), options.workers))
-        campaign = yard.prepare(options.stack or STACKS, options.away)
+        campaign = yard.prepare(options.stack or STACKS, options.stage or (), options.away)
         points = chosen(options, campaign.calls, random.Random(journal.seed))
         left = [point for point in points if point not in journal.played]
         print(f"{len(points)} points, {len(left)} to play, {options.workers} workers", flush=True)

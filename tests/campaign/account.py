@@ -13,11 +13,14 @@ UNTAGGED = ("pin",)  # a reference to an image of somebody else's: nothing in th
 
 def same(found: Inventory, wanted: Inventory) -> None:
     """Names only what differs."""
-    for kind in found.keys() | wanted.keys():
+    told = []
+    for kind in sorted(found.keys() | wanted.keys()):
         here, there = found.get(kind, []), wanted.get(kind, [])
         surplus = [each for each in here if here.count(each) > there.count(each)]
         lacking = [each for each in there if there.count(each) > here.count(each)]
-        assert not surplus and not lacking, f"{kind}: too many {surplus}, missing {lacking}"
+        if surplus or lacking:
+            told.append(f"{kind}: too many {surplus}, missing {lacking}")
+    assert not told, "\n".join(told)
 
 
 def agrees(state: dict[str, Any], keys: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -67,18 +67,18 @@ class Yard:
         for worker in self._all:
             worker.close()
 
-    def prepare(self, stacks: Iterable[str], away: float = 2.0) -> Campaign:
-        """Plays each stage undisturbed, once."""
+    def prepare(self, stacks: Iterable[str], stages: Collection[str] = (), away: float = 2.0) -> Campaign:
+        """Plays each of the stages (of none: of all) undisturbed, once."""
         runs: dict[tuple[str, str], Undisturbed] = {}
         with ThreadPoolExecutor(self.workers) as pool:
-            for found in pool.map(self._undisturbed, (STACKS[name] for name in stacks)):
+            for found in pool.map(lambda name: self._undisturbed(STACKS[name], stages), stacks):
                 runs |= found
         return Campaign(runs, away)
 
-    def _undisturbed(self, stack: Stack) -> dict[tuple[str, str], Undisturbed]:
+    def _undisturbed(self, stack: Stack, stages: Collection[str]) -> dict[tuple[str, str], Undisturbed]:
         found, starts = {}, dict[object, Path]()
         with self.borrowed() as worker:
-            for stage in stack.stages:
+            for stage in [one for one in stack.stages if not stages or one.name in stages]:
                 if stage.before is not None and stage.before not in starts:
                     starts[stage.before] = self.folder / f"{stack.name}-{len(starts)}"
                     with worker.scene(stack, f"{stack.name}-build-{len(starts)}") as scene:
