@@ -66,6 +66,14 @@ def refuse(options: argparse.Namespace) -> None:
         parser().error("--call needs one --stack, one --stage and as many --fault")
 
 
+def workplace(keep: Path | None, leaving: ExitStack) -> Path:
+    """A new folder in `keep`; without it one that goes with `leaving`."""
+    if keep is None:
+        return Path(leaving.enter_context(tempfile.TemporaryDirectory(prefix="campaign-")))
+    keep.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=keep))
+
+
 def main() -> int:
     options = parser().parse_args()
     refuse(options)
@@ -74,8 +82,8 @@ def main() -> int:
     print(f"seed {journal.seed}", flush=True)
     stop, began = threading.Event(), time.monotonic()
     signal.signal(signal.SIGINT, lambda *_: stop.set())
-    with tempfile.TemporaryDirectory(prefix="campaign-") as folder, ExitStack() as leaving:
-        yard = leaving.enter_context(Yard(options.keep or Path(folder), options.workers))
+    with ExitStack() as leaving:
+        yard = leaving.enter_context(Yard(workplace(options.keep, leaving), options.workers))
         campaign = yard.prepare(options.stack or STACKS, options.stage or (), options.away)
         points = chosen(options, campaign.calls, random.Random(journal.seed))
         left = [point for point in points if point not in journal.played]
