@@ -1,8 +1,9 @@
-"""What makes the start quick: moto's import is most of it."""
+"""What makes the start quick, where moto's import is most of it, and the answers."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 from collections.abc import Iterator
 from typing import Any
@@ -29,3 +30,14 @@ def starting() -> Iterator[None]:
         JSONFileLoader.load_file = original
         gc.enable()
         gc.freeze()
+
+
+def answering() -> None:
+    """moto lists its own folder twice in each call, and all methods of the service's class once: two fifths of the time
+    that a call takes. Neither changes while it runs."""
+    from moto import backends
+    from moto.core import responses
+
+    modules = tuple(backends.list_of_moto_modules())
+    backends.list_of_moto_modules = lambda: modules
+    responses.method_names_from_class = functools.cache(responses.method_names_from_class)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import stat
 import sys
 import tempfile
@@ -44,6 +45,13 @@ def end_with_parent(stop: threading.Event) -> None:
         threading.Thread(target=watch_stdin, daemon=True).start()
 
 
+def free_port() -> int:
+    """Linux lets a socket listen again at a port that was asked for by number, and only there (see `away`)."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.cloud", description="An AWS to test against, on 127.0.0.1.")
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
@@ -74,8 +82,8 @@ def main() -> None:
     try:
         if application.registry:
             application.registry.start()
-        server = serve(application, options.port)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        server = application.server = serve(application, options.port or free_port())
+        application.listen()
         print(json.dumps({"url": f"http://127.0.0.1:{server.port}"}), flush=True)
         application.prepare(application.load)
         stop.wait()

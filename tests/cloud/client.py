@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from . import inventory
 from .calls import HIDDEN, Call
+from .inventory import Inventory
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
+AWAY = 5.0  # seconds for which an order waits until the cloud listens
 
 
 class Cloud:
@@ -110,6 +112,14 @@ class Cloud:
     def reset(self) -> None:
         self._do("reset")
 
+    def keep(self, path: Path) -> None:
+        """What exists now, as a file from which this or another cloud restores it."""
+        self._do("keep", path=str(path))
+
+    def restore(self, path: Path) -> None:
+        """A reset, and then exactly what `keep` found."""
+        self._do("restore", path=str(path))
+
     def latency(self, seconds: float) -> None:
         self._do("tempo", call=seconds)
 
@@ -159,8 +169,9 @@ class Cloud:
         """The faults asked for, each with how often it has matched (`seen`) and struck (`fired`)."""
         return list(self._do("faults"))
 
-    def clear_faults(self) -> None:
-        self._do("clear-faults")
+    def clear_faults(self, fired: bool = False) -> None:
+        """All, or those that have struck."""
+        self._do("clear-faults", fired=fired)
 
     def quota(self, service: str, code: str, value: float) -> None:
         """What Service Quotas tells; at first it tells none."""
@@ -208,8 +219,13 @@ class Cloud:
         address = self._do("ping")["registry"]
         return str(address) if address else None
 
-    def inventory(self, region: str = REGION) -> inventory.Inventory:
-        return inventory.take(lambda service: self.client(service, region, hidden=True))
+    def survey(self, region: str = REGION) -> tuple[Inventory, dict[str, str]]:
+        """The inventory, and the ids of all that is in it, each with the key in its tags."""
+        found, keys = self._do("survey", region=region)
+        return found, keys
+
+    def inventory(self, region: str = REGION) -> Inventory:
+        return self.survey(region)[0]
 
     def is_empty(self, region: str = REGION) -> bool:
         return not any(self.inventory(region).values())
@@ -218,6 +234,7 @@ class Cloud:
         address = urlsplit(self.url)
         connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
         try:
+            _connect(connection)
             connection.request("POST", f"/_cloud/{command}", json.dumps(arguments))
             response = connection.getresponse()
             content = response.read()
@@ -228,6 +245,18 @@ class Cloud:
         if response.status != 200:
             raise RuntimeError(content.decode(errors="replace"))
         return json.loads(content)
+
+
+def _connect(connection: http.client.HTTPConnection) -> None:
+    """The cloud may be away for a while, as a fault of that name asks it to be."""
+    deadline = time.monotonic() + AWAY
+    while True:
+        try:
+            return connection.connect()
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _session() -> boto3.Session:

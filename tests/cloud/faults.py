@@ -16,7 +16,7 @@ from deployer.sandbox.endpoint import Answer, Environ, error
 
 from .calls import Call
 
-KINDS = ("error", "throttle", "500", "lost", "refuse", "kill-before", "kill-after", "hang")
+KINDS = ("error", "throttle", "500", "lost", "refuse", "kill-before", "kill-after", "hang", "away", "expired")
 
 
 def plain(name: str | None) -> str | None:
@@ -26,7 +26,11 @@ def plain(name: str | None) -> str | None:
 
 @dataclass
 class Fault:
-    """Strikes the `nth` matching call from now on, and the `times - 1` matching ones after it."""
+    """Strikes the `nth` matching call from now on, and the `times - 1` matching ones after it.
+
+    refuse, lost: the connection is cut before or after the call is executed; away: nobody listens for `seconds`;
+    expired: this call and every one after it, of any kind, is told that the credentials are too old.
+    """
 
     kind: str
     service: str | None = None
@@ -56,6 +60,9 @@ class Fault:
         )
 
     def strikes(self, call: Call) -> bool:
+        if self.kind == "expired" and self.fired:
+            self.fired += 1
+            return True
         if not self.matches(call):
             return False
         self.seen += 1
@@ -81,6 +88,10 @@ class Fault:
             return error(
                 call.service, environ, self.status or 500, code, self.message or "An internal error has occurred"
             )
+        if self.kind == "expired":
+            code = "RequestExpired" if ec2 else "ExpiredTokenException" if target else "ExpiredToken"
+            words = "Request has expired." if ec2 else "The security token included in the request is expired"
+            return error(call.service, environ, 400 if ec2 or target else 403, code, words)
         return error(call.service, environ, self.status or 400, str(self.code), self.message or "A fault was asked for")
 
 
@@ -93,9 +104,10 @@ class Faults:
         with self._lock:
             self._faults.append(fault)
 
-    def clear(self) -> None:
+    def clear(self, fired: bool = False) -> None:
+        """Forgets all of them, or those that have struck."""
         with self._lock:
-            self._faults.clear()
+            self._faults[:] = [fault for fault in self._faults if fired and not fault.fired]
 
     def all(self) -> list[dict[str, Any]]:
         with self._lock:

@@ -26,6 +26,7 @@ class Names:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self.keys: dict[str, str] = {}  # of every id; empty for what carries none
 
     def learn(self, tags: Any, otherwise: str, *ids: str) -> str:
         if isinstance(tags, dict):
@@ -35,9 +36,14 @@ class Names:
         name = str(pairs.get("deployer:key") or pairs.get("Name") or otherwise)
         for each in ids:
             self._names[each] = name
+            self.keys[each] = str(pairs.get("deployer:key") or "")
         if stack := pairs.get("deployer:id"):
             self._names[str(stack)] = "<stack>"
         return name
+
+    def note(self, *ids: str) -> None:
+        """These exist, too."""
+        self.keys.update(dict.fromkeys(ids, ""))
 
     def __getitem__(self, id_: str | None) -> str:
         return self._names.get(id_ or "", self.plain(id_ or "-"))
@@ -61,13 +67,15 @@ def batches(items: list[Any], size: int) -> Iterable[list[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def take(clients: Clients) -> Inventory:
+def take(clients: Clients) -> tuple[Inventory, dict[str, str]]:
+    """Everything, and the ids of it: each with the key in its tags, empty if it has none."""
     names = Names()
     network = _network(clients("ec2"), names)
     balancing = _balancing(clients("elbv2"), names)
     rest = _logs(clients("logs"), names) | _secrets(clients("secretsmanager"), names) | _ecr(clients("ecr"), names)
     rest |= _ecs(clients("ecs"), names)
-    return {kind: sorted(found) for kind, found in (network | balancing | rest | _iam(clients("iam"), names)).items()}
+    rest |= _iam(clients("iam"), names)
+    return {kind: sorted(found) for kind, found in (network | balancing | rest).items()}, names.keys
 
 
 def _network(ec2: Any, names: Names) -> Inventory:
@@ -95,6 +103,9 @@ def _network(ec2: Any, names: Names) -> Inventory:
     }.items():
         for each in found:
             names.learn(each.get("Tags"), each.get("GroupName") or f"unnamed {kind.removesuffix('Id')}", each[kind])
+    for table in tables:
+        names.note(*(link["RouteTableAssociationId"] for link in table["Associations"]))
+        names.note(*(f"{table['RouteTableId']}|{_destination(route)}" for route in table["Routes"]))
     defaults = [each for each in groups if each["GroupName"] == "default"]
     groups = [each for each in groups if each["GroupName"] != "default"]
     tables = [each for each in tables if not any(link.get("Main") for link in each["Associations"])]
@@ -179,11 +190,16 @@ def _balancing(elb: Any, names: Names) -> Inventory:
         names.learn(tags.get(arn), each["LoadBalancerName"], arn, each["DNSName"])
     for each in groups:
         names.learn(tags.get(each["TargetGroupArn"]), each["TargetGroupName"], each["TargetGroupArn"])
+    listening = [
+        each
+        for balancer in balancers
+        for each in pages(elb, "describe_listeners", "Listeners", LoadBalancerArn=balancer["LoadBalancerArn"])
+    ]
+    names.note(*(each["ListenerArn"] for each in listening))
     listeners = [
         f"{names[each['LoadBalancerArn']]} {each['Protocol']} {each['Port']} to "
         + ", ".join(names[action.get("TargetGroupArn")] for action in each["DefaultActions"])
-        for balancer in balancers
-        for each in pages(elb, "describe_listeners", "Listeners", LoadBalancerArn=balancer["LoadBalancerArn"])
+        for each in listening
     ]
     return {
         "load_balancers": [
@@ -209,6 +225,7 @@ def _iam(iam: Any, names: Names) -> Inventory:
         if role["Path"].startswith("/aws-service-role/"):
             continue
         name = names.learn(role.get("Tags"), role["RoleName"], role["Arn"])
+        names.keys[role["RoleName"]] = names.keys[role["Arn"]]
         attached = sorted(each["PolicyName"] for each in role["AttachedManagedPolicies"])
         inline = sorted(f"{each['PolicyName']} {text(each['PolicyDocument'])}" for each in role["RolePolicyList"])
         described.append(f"{name} trusts {text(role['AssumeRolePolicyDocument'])} may {', '.join(attached + inline)}")

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 import time
 from dataclasses import fields
 from functools import partial
+from http.server import HTTPServer
+from pathlib import Path
 from typing import Any
 
 from deployer.sandbox.control.manner import asked
 from deployer.sandbox.control.tempo import LOCK, TEMPO
 from deployer.sandbox.endpoint import Answer, Endpoint, Environ, cut, error, identify
+from deployer.sandbox.quick import starting
 
 from .calls import HIDDEN, Call, Calls
 from .faults import Fault, Faults, kill_client
 from .guard import Guard
+from .inside import Inside
 from .play import Play
 
 
@@ -27,8 +33,14 @@ class Application(Endpoint):
         self.play = Play()
         self.guard = Guard()
         self.registry: Any = None
+        self.server: Any = None
+        self._inside = Inside(self.execute)
 
     def load(self) -> Any:
+        with starting():
+            return self._load()
+
+    def _load(self) -> Any:
         from deployer.sandbox.control import corrections, ecr
 
         from . import hidden
@@ -72,6 +84,9 @@ class Application(Endpoint):
                     return self.perform(environ, body)
                 case "refuse":
                     cut(environ)
+                case "away":
+                    self._go_away(fault.seconds)
+                    cut(environ)
                 case "lost":
                     self.perform(environ, body)
                     cut(environ)
@@ -85,6 +100,22 @@ class Application(Endpoint):
         except PermissionError as refused:
             return error(call.service, environ, 400, "CloudRefusesToKill", str(refused))
         return fault.answer(call, environ)
+
+    def _go_away(self, seconds: float) -> None:
+        """Connections are refused for so long. The socket keeps its port, which nobody else can take meanwhile."""
+        self.server.shutdown()
+        self.server.socket.shutdown(socket.SHUT_RDWR)
+
+        def come_back() -> None:
+            time.sleep(seconds)
+            self.server.socket.listen(self.server.request_queue_size)
+            self.listen()
+
+        threading.Thread(target=come_back, daemon=True).start()
+
+    def listen(self) -> None:
+        """werkzeug's own `serve_forever` closes the socket at its end."""
+        threading.Thread(target=HTTPServer.serve_forever, args=(self.server, 0.05), daemon=True).start()
 
     def note(self, problem: str) -> None:
         self.errors.append(problem)
@@ -116,6 +147,25 @@ class Application(Endpoint):
             self.errors.clear()
             self.guard.reset()
             TEMPO.reset()
+
+    def do_keep(self, path: str) -> None:
+        """Writes down what exists, for `restore`."""
+        from deployer.sandbox import store
+
+        with LOCK:
+            store.save(Path(path))
+
+    def do_restore(self, path: str) -> None:
+        """A reset, and then what `keep` has written down."""
+        from deployer.sandbox import store
+
+        with LOCK:
+            self.do_reset()
+            if not store.load(Path(path)):
+                raise FileNotFoundError(path)
+
+    def do_survey(self, region: str) -> list[Any]:
+        return list(self._inside.survey(region))
 
     def do_calls(self) -> list[dict[str, Any]]:
         return self.calls.all()
@@ -151,8 +201,8 @@ class Application(Endpoint):
     def do_faults(self) -> list[dict[str, Any]]:
         return self.faults.all()
 
-    def do_clear_faults(self) -> None:
-        self.faults.clear()
+    def do_clear_faults(self, fired: bool = False) -> None:
+        self.faults.clear(fired)
 
     def do_scheduler(self, mode: str, service: str | None = None) -> None:
         with LOCK:

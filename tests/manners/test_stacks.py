@@ -40,7 +40,7 @@ def voting(cloud: Cloud, folder: Path, warm: Warm) -> Stack:
 def four(cloud: Cloud, folder: Path, warm: Warm) -> Stack:
     project = Project(cloud, folder, start=warm)
     shutil.copy(ROOT / "tests/stacks/four.yaml", project.file)
-    return Stack(project, ("cache", "api", "worker", "web"), ("10.4.0.0/16", "10.44.0.0/16"))
+    return Stack(project, ("database", "api", "web", "worker"), ("10.0.0.0/16", "10.44.0.0/16"))
 
 
 def refused(run: Run) -> int:

@@ -76,14 +76,20 @@ Start = Callable[..., Run]
 
 
 class Project:
-    """`deploy.yaml` and what it needs in `folder`. `start` runs a command line there: a process, or a warm one."""
+    """`deploy.yaml` and what it needs in `folder`. `start` runs a command line there: a process, or a warm one.
 
-    def __init__(self, cloud: Cloud, folder: Path, *, app: bool = False, start: Start | None = None) -> None:
+    `file`: another deploy.yaml than the voting app's, of a stack called `stack`."""
+
+    def __init__(
+        self, cloud: Cloud, folder: Path, *, app: bool = False, start: Start | None = None,
+        file: Path = ROOT / "deploy.yaml", stack: str = "voting",
+    ) -> None:
         self.cloud = cloud
         self.folder = folder
         self.start = start or cold
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "deploy.yaml", folder)
+        self.stack = stack
+        shutil.copy(file, folder / "deploy.yaml")
         if app:
             shutil.copy(ROOT / "Dockerfile", folder)
             shutil.copy(ROOT / ".dockerignore", folder)
@@ -119,7 +125,7 @@ class Project:
 
     @property
     def state_file(self) -> Path:
-        return self.folder / ".deployer" / "voting.json"
+        return self.folder / ".deployer" / f"{self.stack}.json"
 
     @property
     def state(self) -> dict[str, Any]:
@@ -145,6 +151,10 @@ def cold(args: Iterable[str], env: dict[str, str], cwd: Path) -> Run:
         timeout=TIMEOUT,
     )  # fmt: skip
     return Run(words, done.returncode, done.stdout, done.stderr)
+
+
+def nowhere() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
 def path(env: dict[str, str]) -> dict[str, str]:
@@ -220,14 +230,14 @@ class Terminal:
 
 class Warm:
     """Runs `deployer` in children of a process that has imported everything: as real, and without the second that
-    starting takes. (See warm.py.)"""
+    starting takes. With a `cloud` it can run only there, and need not make clients either. (See warm.py.)"""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cloud: Cloud | None = None) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.parent = subprocess.Popen(
             [sys.executable, "-m", "tests.whole.warm"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True,
+            text=True, env=cloud.env() if cloud else nowhere(),
         )  # fmt: skip
 
     def __call__(self, args: Iterable[str], env: dict[str, str], cwd: Path) -> Run:

@@ -34,7 +34,7 @@ def test_the_second_up_counts_everything_as_unchanged(project: Project) -> None:
     assert not any(summary[name] for name in ("created", "updated", "replaced", "deleted", "failed"))
 
 
-# 2 (at every call: test_killed.py)
+# 2 (at every call: tests/campaign)
 
 
 def test_a_killed_up_is_finished_by_the_next_one(project: Project) -> None:

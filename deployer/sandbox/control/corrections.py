@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..quick import answering
 from ..registry import Registry
 from .manner import ACTIVE
 from .tasks import Runtime
@@ -25,6 +26,7 @@ def load(runtime: Runtime, registry: Registry | None = None, suffix: str = "") -
     elb.install(suffix)
     ecr.install(registry)
     scheduler.SCHEDULER.start(runtime)
+    answering()
     application = DomainDispatcherApplication(create_backend_app)
     for service in SERVICES:
         application.app_instances[service] = create_backend_app(service)
