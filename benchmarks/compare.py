@@ -3,8 +3,8 @@
 The voting app's deploy.yaml, and the same AWS objects in plain HCL (terraform/voting.tf), against the same simulated
 AWS with the same seconds added to each call: a fresh `up`, nothing to do, one change (an environment variable of `web`,
 with its rollout), `down`. The runs take turns; the table holds medians. Seconds are those of the whole process, its
-start included. *in calls* are the seconds in which at least one call was under way: neither a program's start nor a pause
-between two looks. *floor* is the longest chain of calls that have to follow each other in deployer's own run
+start included. *seconds in calls* are those in which at least one call was under way: neither a program's start nor a
+pause between two looks. *floor* is the longest chain of calls that have to follow each other in deployer's own run
 (benchmarks/up.py) times the seconds of one call. Images are given by digest: nothing is built or pushed.
 
 Without Terraform or its AWS provider it says what is missing, and measures `deployer` alone.
@@ -27,7 +27,7 @@ from typing import Any, Protocol
 
 import boto3
 
-from benchmarks.report import Report, Row
+from benchmarks.report import PLACE, Report, Row
 from benchmarks.terraform import Terraform, missing
 from benchmarks.up import DIGEST, down, enter, measured, up, warm_up
 from deployer.settings import Settings
@@ -171,12 +171,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--latency", type=float, default=0.05, help="seconds added to each call")
-    options.add_argument("--wait", type=float, nargs="+", default=[0.0, 20.0], metavar="SECONDS",
+    options.add_argument("--wait", type=float, nargs="+", default=[0.0], metavar="SECONDS",
                          help="what a task's start, a drain and a load balancer take there; each apart")  # fmt: skip
     options.add_argument("--parallelism", type=int, nargs="*", default=[10, 16], help="of Terraform; each apart")
     options.add_argument("--report", type=Path, help="a file for the tables, in Markdown")
     options.add_argument("--readme", type=Path, help="a file whose marked place gets the short table")
     chosen = options.parse_args()
+    if chosen.readme and not PLACE.search(chosen.readme.read_text()):
+        options.error(f"{chosen.readme} has no place marked for the table")
     with Cloud.start() as cloud, tempfile.TemporaryDirectory() as folder:
         report = compare(cloud, Path(folder), chosen)
     print(f"\n{report.full()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -42,14 +43,15 @@ class Report:
         self.waits[wait] = tools
 
     def same_objects(self, objects: dict[str, dict[str, int]]) -> None:
-        """Notes of which kind of object the tools have not made equally many."""
-        for kind in sorted(set().union(*objects.values())):
-            counts = {name: made.get(kind, 0) for name, made in objects.items()}
-            if len(set(counts.values())) > 1:
-                self._note(f"Not the same: {kind}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+        """Notes whether the tools have made equally many objects of each kind."""
+        kinds = sorted(set().union(*objects.values()))
+        counts = {kind: [made.get(kind, 0) for made in objects.values()] for kind in kinds}
+        differing = [f"{kind} {' / '.join(map(str, each))}" for kind, each in counts.items() if len(set(each)) > 1]
         if len(objects) > 1:
-            _, made = next(iter(objects.items()))
-            self._note(f"After `up` the account held {sum(made.values())} listed objects with deployer.")
+            total = sum(next(iter(objects.values())).values())
+            same = f"the same kinds and numbers of objects, {total} in all"
+            note = f"After `up` the account held {'not ' * bool(differing)}{same}"
+            self._note(f"{note}: {', '.join(differing)} ({' / '.join(objects)})." if differing else f"{note}.")
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -62,19 +64,18 @@ class Report:
         """Where another tool needed as much as deployer, or less."""
         found = []
         for wait, tools in self.waits.items():
-            ours = next(iter(tools.values()))
-            for name, theirs in list(tools.items())[1:]:
-                for run, row in ours.items():
-                    for figure, mine, other in zip(FIGURES, row.figures, theirs[run].figures, strict=True):
+            (_, ours), *others = tools.items()
+            for (name, theirs), run in itertools.product(others, ours):
+                for figure, mine, other in zip(FIGURES, ours[run].figures, theirs[run].figures, strict=True):
+                    if mine >= other:
                         how = "level" if mine == other else "behind"
-                        if mine >= other:
-                            found.append(f"{how}: {run}, {figure}: {mine:g}, {name} {other:g} (waits of {wait:g} s)")
+                        found.append(f"{how}: {run}, {figure}: {mine:.4g}, {name} {other:.4g} (waits of {wait:g} s)")
         return found
 
     def full(self) -> str:
         parts = ["# Compared with Terraform\n", f"{self.heading}.\n"]
         for wait, tools in self.waits.items():
-            parts += [f"## A task's start, a drain and a load balancer take {wait:g} s\n", self._table(tools)]
+            parts += [f"## A task's start, a drain and a load balancer take {wait:g} s\n", self._table(tools, not wait)]
         if any(len(tools) > 1 for tools in self.waits.values()):
             behind = self.not_ahead()
             parts.append("deployer is ahead in every column." if not behind else "deployer is not ahead in:\n")
@@ -82,18 +83,18 @@ class Report:
         parts.append("".join(f"- {note}\n" for note in self.notes))
         return "\n".join(part for part in parts if part)
 
-    def _table(self, tools: Tools) -> str:
-        lines = ["| run | tool | seconds | in calls | calls | mutating | chain | floor | seconds / floor |",
-                 "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    def _table(self, tools: Tools, floor: bool) -> str:
+        """`floor`: where something takes its time in the cloud, the calls alone are no floor."""
+        names = ["run", "tool", *FIGURES, *(["chain", "floor, s", "seconds / floor"] if floor else [])]
+        lines = [names, ["---"] * len(names)]
         for run, chain in self.chains.items():
             for name, rows in tools.items():
-                row = rows[run]
-                lines.append(
-                    f"| {run} | {name} | {row.seconds:.1f} | {row.in_calls:.1f} | {row.calls:g} | {row.mutating:g} | "
-                    f"{chain if name == 'deployer' else ''} | {self.floor(run):.2f} | "
-                    f"{row.seconds / self.floor(run):.1f} |"
-                )
-        return "\n".join(lines) + "\n"
+                cells = [run, name, *map(str.format, SHAPES, rows[run].figures)]
+                if floor:
+                    ratio = rows[run].seconds / self.floor(run)
+                    cells += [str(chain), f"{self.floor(run):.2f}", f"{ratio:.1f}"]
+                lines.append(cells)
+        return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
     def short(self) -> str:
         """deployer and the first other tool, at the shortest waits."""
@@ -109,9 +110,5 @@ class Report:
 
     def put_into(self, file: Path) -> None:
         """Into the marked place of `file`, if there is something to compare with."""
-        if len(self.waits[min(self.waits)]) < 2:
-            return
-        text = file.read_text()
-        if not PLACE.search(text):
-            raise SystemExit(f"{file} has no place marked for the table")
-        file.write_text(PLACE.sub(lambda found: found[1] + self.short() + found[2], text))
+        if len(self.waits[min(self.waits)]) > 1:
+            file.write_text(PLACE.sub(lambda found: found[1] + self.short() + found[2], file.read_text()))
