@@ -16,6 +16,7 @@ import argparse
 import datetime
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -86,17 +87,29 @@ def under_way(calls: Iterable[Call]) -> float:
     return total
 
 
+def ended(tool: Tool, run: str) -> tuple[int, str]:
+    """Exit code and output. Interrupted, it takes Terraform's plug-in with it, which would go on alone."""
+    process = subprocess.Popen(
+        tool.command(run), cwd=tool.folder, env=tool.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        said, _ = process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return process.returncode, said
+
+
 def timed(cloud: Cloud, tool: Tool, run: str) -> Row:
     if run == "one change":
         tool.change()
     cloud.forget_calls()
     began = time.monotonic()
-    done = subprocess.run(
-        tool.command(run), cwd=tool.folder, env=tool.env, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+    code, said = ended(tool, run)
     seconds = time.monotonic() - began
-    if done.returncode or cloud.errors():
-        raise SystemExit(f"{tool.name}, {run}: {done.returncode}\n{done.stdout}{done.stderr}{cloud.errors()}")
+    if code or cloud.errors():
+        raise SystemExit(f"{tool.name}, {run}: exit code {code}\n{said}\n{cloud.errors()}")
     calls = cloud.calls()
     return Row(seconds, under_way(calls), len(calls), sum(call.mutating for call in calls))
 
