@@ -181,7 +181,7 @@ def heading(chosen: argparse.Namespace) -> str:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--latency", type=float, default=0.05, help="seconds added to each call")
     options.add_argument("--wait", type=float, nargs="+", default=[0.0], metavar="SECONDS",
@@ -190,6 +190,8 @@ def main() -> None:
     options.add_argument("--report", type=Path, help="a file for the tables, in Markdown")
     options.add_argument("--readme", type=Path, help="a file whose marked place gets the short table")
     chosen = options.parse_args()
+    if chosen.latency <= 0 or chosen.rounds < 1:
+        options.error("there is no ratio without latency, and no median without a round")
     if chosen.readme and not PLACE.search(chosen.readme.read_text()):
         options.error(f"{chosen.readme} has no place marked for the table")
     with Cloud.start() as cloud, tempfile.TemporaryDirectory() as folder:
