@@ -82,7 +82,21 @@ class Traced(Apply):
         return super()._call(resource, call, progress)
 
 
-def measure(name: str, cloud: Cloud, settings: Settings, run: Callable[[Session, Trace], dict[str, set[str]]]) -> None:
+@dataclass(frozen=True)
+class Measured:
+    """One run. `seconds`: without the program's start; `call`: the median of a call's seconds."""
+
+    calls: int
+    chain: int
+    seconds: float
+    call: float
+
+    def __str__(self) -> str:
+        ratio = self.seconds / (self.chain * self.call)
+        return f"{self.calls:6} {self.chain:6} {self.seconds:8.2f} {self.call * 1000:9.1f} {ratio:6.2f}"
+
+
+def measured(cloud: Cloud, settings: Settings, run: Callable[[Session, Trace], dict[str, set[str]]]) -> Measured:
     trace = Trace()
     register(trace)
     with opened(settings, configuration.load(settings.file).config, "benchmark") as session:
@@ -93,9 +107,7 @@ def measure(name: str, cloud: Cloud, settings: Settings, run: Callable[[Session,
         seconds = time.monotonic() - began
     calls = cloud.calls()
     one = statistics.median(call.finished - call.started for call in calls)
-    chain = trace.chain(needs)
-    ratio = seconds / (chain * one)
-    print(f"{name:10} {len(calls):6} {chain:6} {seconds:8.2f} {one * 1000:9.1f} {ratio:6.2f}", flush=True)
+    return Measured(len(calls), trace.chain(needs), seconds, one)
 
 
 def register(trace: Trace) -> None:
@@ -142,7 +154,7 @@ def main() -> None:
     options.add_argument("--services", type=int, default=0, help="so many services instead of the voting app")
     chosen = options.parse_args()
     with Cloud.start() as cloud, tempfile.TemporaryDirectory() as folder:
-        os.environ.update({name: value for name, value in cloud.env().items() if name.startswith("AWS_")})
+        enter(cloud)
         file = Path(folder) / "deploy.yaml"
         file.write_text(text_of(chosen.services))
         settings = Settings(file, quiet=True)
@@ -150,9 +162,13 @@ def main() -> None:
         warm_up(cloud)
         cloud.latency(chosen.latency)
         print(f"{'run':10} {'calls':>6} {'chain':>6} {'seconds':>8} {'a call/ms':>9} {'ratio':>6}")
-        measure("up", cloud, settings, up)
-        measure("up again", cloud, settings, up)
-        measure("down", cloud, settings, down)
+        for name, run in (("up", up), ("up again", up), ("down", down)):
+            print(f"{name:10} {measured(cloud, settings, run)}", flush=True)
+
+
+def enter(cloud: Cloud) -> None:
+    """This process sees that cloud and no other."""
+    os.environ.update({name: value for name, value in cloud.env().items() if name.startswith("AWS_")})
 
 
 def warm_up(cloud: Cloud) -> None:

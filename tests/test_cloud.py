@@ -697,6 +697,16 @@ def test_groups_in_use_are_kept(world: World) -> None:
     refused("CannotDelete", ec2.delete_security_group, GroupId=default)
 
 
+def test_a_rule_keeps_its_description_whoever_its_peer_is(world: World) -> None:
+    peers = {"UserIdGroupPairs": [{"GroupId": world.group, "Description": "from itself"}],
+             "IpRanges": [{"CidrIp": "10.0.0.0/16", "Description": "from the VPC"}]}  # fmt: skip
+    rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, **peers}
+    world.ec2.authorize_security_group_ingress(GroupId=world.group, IpPermissions=[rule])
+    told = world.ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [world.group]}])
+    found = {each["Description"] for each in told["SecurityGroupRules"] if not each["IsEgress"]}
+    assert found == {"from itself", "from the VPC"}
+
+
 def test_a_nat_gateway_comes_and_goes_slowly_and_holds_what_it_uses(world: World) -> None:
     ec2 = world.ec2
     eip = ec2.allocate_address(Domain="vpc")["AllocationId"]

@@ -10,6 +10,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend as Backend
 from moto.ec2.models.nat_gateways import NatGateway
+from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.models.vpcs import VPCEndPoint
 from moto.ec2.responses import EC2Response as Response
 from moto.ec2.utils import generate_route_id
@@ -207,6 +208,12 @@ def endpoint_filter_value(self: VPCEndPoint, name: str, method: str | None = Non
     return self.id if name == "vpc-endpoint-id" else ENDPOINT_FILTER_VALUE(self, name, method)
 
 
+def rule_description(self: SecurityGroupRule) -> str | None:
+    """moto only tells it of a rule whose peer is a range."""
+    told: str | None = self.ip_range.get("Description") or self.source_group.get("Description")
+    return told
+
+
 CREATE_ENDPOINT, ENDPOINT_FILTER_VALUE = Backend.create_vpc_endpoint, VPCEndPoint.get_filter_value
 DESCRIBE_NATS, CREATE_FLOW_LOGS = Response.describe_nat_gateways, Backend.create_flow_logs
 CHECKS: list[Check] = [
@@ -251,3 +258,4 @@ def install() -> None:
     Backend.create_flow_logs = create_flow_logs
     Backend.create_vpc_endpoint = create_vpc_endpoint
     VPCEndPoint.get_filter_value = endpoint_filter_value
+    SecurityGroupRule.description = property(rule_description)
