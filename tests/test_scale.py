@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import deployer.resources  # noqa: F401  makes every resource type known
 from deployer import config, plan, stack
 from deployer.place import Place
+from deployer.resource import Resource
 from deployer.state import Record
 
 FRONTS = 10
@@ -41,6 +43,11 @@ def work(path: Path, count: int, recorded: dict[str, Record]) -> tuple[int, plan
     return calls, made
 
 
+def made(resource: Resource) -> dict[str, Any]:
+    """Its inputs once everything has its id."""
+    return resource.resolved(lambda ref: f"{ref.output}-{ref.key}").inputs
+
+
 def test_our_own_work_grows_with_the_number_of_services(tmp_path: Path) -> None:
     path = tmp_path / "deploy.yaml"
     work(path, 1, {})
@@ -54,7 +61,7 @@ def test_our_own_work_grows_so_with_what_is_recorded_too(tmp_path: Path) -> None
     for count in (50, 100):
         _, fresh = work(path, count, {})
         records = {
-            step.key: Record(step.key, step.resource.type, f"id-{step.key}", "ready", step.resource.inputs)
+            step.key: Record(step.key, step.resource.type, f"id-{step.key}", "ready", made(step.resource))
             for step in fresh.steps
             if step.resource
         }
