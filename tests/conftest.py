@@ -7,8 +7,9 @@ import pytest
 pytest_plugins = ["tests.cloud.fixtures"]
 
 # The long ones begin first, so that the workers end together (with --no-loadscope-reorder).
-LONG = ("whole/test_killed.py", "sandbox/test_verdicts.py", "sandbox/test_voting.py", "sandbox/test_faults",
-        "sandbox/test_process.py", "sandbox/test_containers", "whole/", "operating/")  # fmt: skip
+LONG = ("manners/test_stacks.py", "whole/test_killed.py", "sandbox/test_verdicts.py", "sandbox/test_voting.py",
+        "sandbox/test_faults", "sandbox/test_process.py", "sandbox/test_containers", "manners/", "whole/",
+        "operating/")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
