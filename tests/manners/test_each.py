@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -169,13 +168,14 @@ def test_a_nat_gateway_is_slow_and_its_address_stays_held(cloud: Cloud) -> None:
 
 def test_a_nat_gateway_fails_and_the_next_does_not(cloud: Cloud) -> None:
     network, ec2 = Network(cloud), cloud.client("ec2")
-    cloud.manners("nat-failed", nat=0.7)
+    cloud.manners("nat-failed", nat=0.4)
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     for state in ("failed", "available"):
         made = ec2.create_nat_gateway(SubnetId=network.subnets[0], AllocationId=address)["NatGateway"]
         assert made["State"] == "pending"
-        time.sleep(0.35)
-        (nat,) = ec2.describe_nat_gateways(NatGatewayIds=[made["NatGatewayId"]])["NatGateways"]
+        ids = {"NatGatewayIds": [made["NatGatewayId"]]}
+        until(lambda ids=ids: ec2.describe_nat_gateways(**ids)["NatGateways"][0]["State"] != "pending")
+        (nat,) = ec2.describe_nat_gateways(**ids)["NatGateways"]
         assert nat["State"] == state
         assert bool(nat.get("FailureMessage")) == (state == "failed")
 
