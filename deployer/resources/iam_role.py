@@ -55,7 +55,7 @@ class IamRole(Resource):
             AssumeRolePolicyDocument=self.trust(aws),
             Tags=tag_list(aws.tags(self.key, self.fingerprint)),
         )["Role"]
-        return Made(role["RoleName"], {"arn": role["Arn"]})
+        return Made(role["RoleName"], {"arn": _arn(aws, role)})
 
     def configure(self, aws: Aws, id: str) -> None:
         if self.statements:
@@ -73,7 +73,7 @@ class IamRole(Resource):
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
         pages = aws.iam.get_paginator("list_roles").paginate(PathPrefix=path(aws))
-        seen = {role["RoleName"]: {"arn": role["Arn"]} for page in pages for role in page["Roles"]}
+        seen = {role["RoleName"]: {"arn": _arn(aws, role)} for page in pages for role in page["Roles"]}
         return {id: seen[id] if id in seen else _outputs(aws, id) for id in ids}
 
     @classmethod
@@ -111,8 +111,14 @@ def _outputs(aws: Aws, name: str) -> Outputs | None:
     """Asks for one that is not listed: the list may lag."""
     with ignoring("NoSuchEntity"):
         role = aws.iam.get_role(RoleName=name)["Role"]
-        return {"arn": role["Arn"]} if role["Path"] == path(aws) else None
+        return {"arn": _arn(aws, role)} if role["Path"] == path(aws) else None
     return None
+
+
+def _arn(aws: Aws, role: dict[str, Any]) -> str:
+    """A new role's may read as its unique id, AROA..., for a moment (terraform-provider-aws: iam/role.go)."""
+    arn = str(role["Arn"])
+    return arn if arn.startswith("arn:") else aws.arn("iam", f"role{path(aws)}{role['RoleName']}", region="")
 
 
 def path(aws: Aws) -> str:

@@ -30,6 +30,17 @@ def test_a_role_goes_although_the_answer_about_its_policy_is_lost(account: Accou
     assert account.cloud.is_empty(), account.cloud.inventory()
 
 
+def test_a_role_is_recorded_with_its_arn_whatever_is_read_at_first(account: Account) -> None:
+    account.cloud.manners(role_arns=600)
+    (role,) = whole("role")
+    account.up(role)
+    made = account.state.records[role.key].outputs["arn"]
+    (listed,) = account.client("iam").list_roles(PathPrefix="/deployer/")["Roles"]
+    assert made == listed["Arn"]
+    assert type(role).read(account.aws, [account.id(role.key)]) == {account.id(role.key): {"arn": made}}
+    assert not account.plan(role).changes
+
+
 def test_the_default_group_is_emptied_although_an_answer_is_lost(account: Account) -> None:
     account.cloud.fault("lost", "ec2", "RevokeSecurityGroupEgress")
     account.up(*whole("vpc"), GROUP)
