@@ -7,8 +7,9 @@ import pytest
 pytest_plugins = ["tests.cloud.fixtures"]
 
 # The long ones begin first, so that the workers end together (with --no-loadscope-reorder).
-LONG = ("campaign/", "sandbox/test_verdicts.py", "sandbox/test_voting.py", "sandbox/test_faults",
-        "sandbox/test_process.py", "sandbox/test_containers", "whole/", "operating/")  # fmt: skip
+LONG = ("campaign/", "manners/test_stacks.py", "sandbox/test_verdicts.py", "sandbox/test_voting.py",
+        "sandbox/test_faults", "sandbox/test_process.py", "sandbox/test_containers", "whole/",
+        "operating/")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -73,7 +73,7 @@ class IamRole(Resource):
             AssumeRolePolicyDocument=json.dumps(self.trust()),
             Tags=tag_list(aws.tags(self.key, self.fingerprint)),
         )["Role"]
-        return Made(role["RoleName"], {"arn": role["Arn"]})
+        return Made(role["RoleName"], {"arn": _arn(aws, role)})
 
     def configure(self, aws: Aws, id: str) -> None:
         if self.statements:
@@ -107,7 +107,7 @@ class IamRole(Resource):
     @classmethod
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
         pages = aws.iam.get_paginator("list_roles").paginate(PathPrefix=path(aws))
-        seen = {role["RoleName"]: _outputs(role) for page in pages for role in page["Roles"]}
+        seen = {role["RoleName"]: _outputs(aws, role) for page in pages for role in page["Roles"]}
         return {id: seen[id] if id in seen else _asked(aws, id) for id in ids}
 
     @classmethod
@@ -157,16 +157,16 @@ def _strip(aws: Aws, id: str, but: str = "") -> None:
                 aws.iam.detach_role_policy(RoleName=id, PolicyArn=attached["PolicyArn"])
 
 
-def _outputs(role: dict[str, Any]) -> Outputs:
+def _outputs(aws: Aws, role: dict[str, Any]) -> Outputs:
     document = role.get("AssumeRolePolicyDocument")
-    return {"arn": role["Arn"], SEEN: {"trust": meaning(document)} if document else {}}
+    return {"arn": _arn(aws, role), SEEN: {"trust": meaning(document)} if document else {}}
 
 
 def _asked(aws: Aws, name: str) -> Outputs | None:
     """Asks for one that is not listed: the list may lag."""
     with ignoring("NoSuchEntity"):
         role = aws.iam.get_role(RoleName=name)["Role"]
-        return _outputs(role) if role["Path"] == path(aws) else None
+        return _outputs(aws, role) if role["Path"] == path(aws) else None
     return None
 
 
@@ -182,6 +182,12 @@ def _names(aws: Aws) -> list[str]:
     pages = aws.iam.get_paginator("list_roles").paginate(PathPrefix=path(aws))
     names = [role["RoleName"] for page in pages for role in page["Roles"]]
     return [name for name in names if name.startswith(f"{aws.stack}-{aws.region}-")]
+
+
+def _arn(aws: Aws, role: dict[str, Any]) -> str:
+    """A new role's may read as its unique id, AROA..., for a moment (terraform-provider-aws: iam/role.go)."""
+    arn = str(role["Arn"])
+    return arn if arn.startswith("arn:") else aws.arn("iam", f"role{path(aws)}{role['RoleName']}", region="")
 
 
 def path(aws: Aws) -> str:

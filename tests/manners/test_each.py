@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def test_a_reset_switches_all_off(cloud: Cloud) -> None:
 
 
 def test_new_ids_are_not_yet_known_nor_listed(cloud: Cloud) -> None:
-    cloud.manners(unseen=0.5)
+    cloud.manners(unseen=0.8)
     ec2, logs = cloud.client("ec2"), cloud.client("logs")
     vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
     assert ec2.describe_vpcs(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Vpcs"] == []
@@ -60,7 +59,7 @@ def test_new_ids_are_not_yet_known_nor_listed(cloud: Cloud) -> None:
 
 def test_new_services_are_missing_and_then_there(cloud: Cloud) -> None:
     ecs = cloud.client("ecs")
-    cloud.manners(unseen=0.4)
+    cloud.manners(unseen=0.8)
     ecs.create_cluster(clusterName="c")
     told = ecs.describe_clusters(clusters=["c"])
     assert told["clusters"] == [] and told["failures"][0]["reason"] == "MISSING"
@@ -68,7 +67,7 @@ def test_new_services_are_missing_and_then_there(cloud: Cloud) -> None:
 
 
 def test_the_linked_role_is_missing_on_its_first_use(cloud: Cloud) -> None:
-    cloud.manners(linked_role=0.3)
+    cloud.manners(linked_role=0.7)
     (said,) = refusals(cloud.client("ecs").create_cluster, clusterName="c")
     assert said.startswith("InvalidParameterException: Unable to assume the service linked role")
     assert not refusal(cloud.client("ecs").create_cluster, clusterName="d")
@@ -76,7 +75,7 @@ def test_the_linked_role_is_missing_on_its_first_use(cloud: Cloud) -> None:
 
 def test_a_new_role_cannot_be_assumed_yet(cloud: Cloud) -> None:
     iam, ecs = cloud.client("iam"), cloud.client("ecs")
-    cloud.manners(unassumable=0.8, role_arns=0.4)
+    cloud.manners(unassumable=1.4, role_arns=0.8)
     arn = iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust())["Role"]["Arn"]
     assert iam.get_role(RoleName="r")["Role"]["Arn"].startswith("AROA")
     ghost = refusal(iam.create_role, RoleName="s", AssumeRolePolicyDocument=trust(AWS=arn))
@@ -151,7 +150,7 @@ def test_quotas_are_awss_own(cloud: Cloud) -> None:
 
 def test_a_nat_gateway_is_slow_and_its_address_stays_held(cloud: Cloud) -> None:
     network, ec2 = Network(cloud), cloud.client("ec2")
-    cloud.manners(nat=0.4, interfaces=0.5)
+    cloud.manners(nat=0.8, interfaces=0.8)
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     nat = ec2.create_nat_gateway(SubnetId=network.subnets[0], AllocationId=address)["NatGateway"]["NatGatewayId"]
 
@@ -169,13 +168,14 @@ def test_a_nat_gateway_is_slow_and_its_address_stays_held(cloud: Cloud) -> None:
 
 def test_a_nat_gateway_fails_and_the_next_does_not(cloud: Cloud) -> None:
     network, ec2 = Network(cloud), cloud.client("ec2")
-    cloud.manners("nat-failed", nat=0.3)
+    cloud.manners("nat-failed", nat=0.4)
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     for state in ("failed", "available"):
         made = ec2.create_nat_gateway(SubnetId=network.subnets[0], AllocationId=address)["NatGateway"]
         assert made["State"] == "pending"
-        time.sleep(0.35)
-        (nat,) = ec2.describe_nat_gateways(NatGatewayIds=[made["NatGatewayId"]])["NatGateways"]
+        ids = {"NatGatewayIds": [made["NatGatewayId"]]}
+        until(lambda ids=ids: ec2.describe_nat_gateways(**ids)["NatGateways"][0]["State"] != "pending")
+        (nat,) = ec2.describe_nat_gateways(**ids)["NatGateways"]
         assert nat["State"] == state
         assert bool(nat.get("FailureMessage")) == (state == "failed")
 
@@ -194,7 +194,7 @@ def test_a_load_balancer_is_provisioning_and_cannot_be_changed(cloud: Cloud) -> 
 def test_a_target_group_stays_in_use(cloud: Cloud) -> None:
     network, elb = Network(cloud), cloud.client("elbv2")
     balancer, group = network.balancer(elb), network.target_group(elb)
-    cloud.manners(target_groups=0.3)
+    cloud.manners(target_groups=0.7)
     elb.delete_listener(ListenerArn=listener(elb, balancer, group))
     (said,) = refusals(elb.delete_target_group, TargetGroupArn=group)
     assert said.startswith("ResourceInUse")
@@ -204,7 +204,7 @@ def test_a_certificate_is_not_found_at_first(cloud: Cloud) -> None:
     network, elb = Network(cloud), cloud.client("elbv2")
     balancer, group = network.balancer(elb), network.target_group(elb)
     certificate = cloud.client("acm", hidden=True).request_certificate(DomainName="example.com")["CertificateArn"]
-    cloud.manners(certificates=0.3)
+    cloud.manners(certificates=0.7)
     secure = {"Protocol": "HTTPS", "Port": 443, "Certificates": [{"CertificateArn": certificate}]}
     said = refusals(lambda: listener(elb, balancer, group, **secure))
     assert said == {f"CertificateNotFound: Certificate '{certificate}' not found"}
@@ -244,7 +244,7 @@ def test_an_interface_outlives_its_task(cloud: Cloud) -> None:
     ecs.create_cluster(clusterName="c")
     ecs.register_task_definition(**FARGATE)
     cloud.tempo(task=0.02)
-    cloud.manners(interfaces=0.4)
+    cloud.manners(interfaces=0.8)
     run = ecs.run_task(cluster="c", taskDefinition="f", launchType="FARGATE", networkConfiguration=vpc_config(network))
     (task,) = run["tasks"]
     (held,) = held_by(cloud, network.group)
@@ -260,7 +260,7 @@ def test_a_service_drains_and_is_then_forgotten(cloud: Cloud) -> None:
     network, ecs = Network(cloud), cloud.client("ecs")
     ecs.create_cluster(clusterName="c")
     ecs.register_task_definition(**FARGATE)
-    cloud.manners(draining=0.3, forgotten=0.4)
+    cloud.manners(draining=1.0, forgotten=1.0)
     wanted = {"cluster": "c", "serviceName": "s", "taskDefinition": "f", "desiredCount": 0, "launchType": "FARGATE",
               "networkConfiguration": vpc_config(network)}  # fmt: skip
     ecs.create_service(**wanted)
@@ -292,7 +292,7 @@ def test_some_answers_are_good_and_tell_of_failures(cloud: Cloud) -> None:
 
 def test_the_name_of_a_deleted_secret_stays_taken(cloud: Cloud) -> None:
     manager = cloud.client("secretsmanager")
-    cloud.manners(secret_names=0.3)
+    cloud.manners(secret_names=0.7)
     manager.create_secret(Name="s", SecretString="x")
     manager.delete_secret(SecretId="s", ForceDeleteWithoutRecovery=True)
     (said,) = refusals(manager.create_secret, Name="s", SecretString="y")

@@ -63,3 +63,36 @@ def test_a_stack_converges_among_all_manners(make: object, cloud: Cloud, warm: W
     assert cloud.is_empty(), cloud.inventory()
     assert not list((stack.project.folder / ".deployer").glob("*.json"))
     assert not cloud.errors()
+
+
+def test_a_nat_gateway_that_fails_is_told_and_made_anew_by_the_next_up(
+    cloud: Cloud, warm: Warm, tmp_path: Path
+) -> None:
+    stack = four(cloud, tmp_path / "stack", warm)
+    cloud.tempo(task=0.02, nat=0.02, drain=0.02)
+    cloud.manners("nat-failed", nat=0.02)
+    run = stack.up().ended(1)
+    assert "the NAT gateway" in run.err and "Network interface could not be created" in run.err
+    assert "run the command again; it is made anew" in run.text
+    stack.up().ended(0)
+    assert [call for call in stack.up().ended(0).calls if call.mutating] == []
+    assert len(cloud.inventory()["nat_gateways"]) == len(cloud.inventory()["addresses"]) == 1
+    stack.project.run("down", "-y", env=AFTER).ended(0)
+    assert cloud.is_empty(), cloud.inventory()
+
+
+def test_a_quota_dressed_as_throttling_surfaces_at_once_in_awss_words(
+    cloud: Cloud, warm: Warm, tmp_path: Path
+) -> None:
+    stack = voting(cloud, tmp_path / "stack", warm)
+    cloud.manners(quotas=1)  # there is a VPC already, AWS's own
+    run = stack.up().ended(1)
+    assert "VpcLimitExceeded: The maximum number of VPCs has been reached." in run.text
+    assert "LimitExceededException: Resource limit exceeded." in run.text
+    assert "Service Quotas" in run.text
+    assert run.mutations.count("ec2.CreateVpc") == 1
+    groups = [call for call in run.calls if str(call) == "logs.CreateLogGroup"]
+    assert len([call for call in groups if call.status == 200]) == 1
+    assert len(groups) == run.text.count("Resource limit exceeded.") + 1, "none was asked for twice"
+    cloud.manners()
+    stack.up().ended(0)

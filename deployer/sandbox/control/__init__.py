@@ -1,7 +1,7 @@
 """moto's backends, made to answer as AWS does. Everything in here changes under `tempo.LOCK`.
 
 tempo.py        how long things take, and the one lock
-corrections.py  installs the files that make moto stricter: ec2, elb, iam, logs, quotas, taskdefs,
+corrections.py  installs the files that make moto stricter: ec2, elb, iam, limits, logs, quotas, taskdefs,
                 ecs, ecr
 manner.py       what a manner of AWS's is;  manners/: those that may be switched on
 

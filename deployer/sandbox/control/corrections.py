@@ -19,12 +19,13 @@ def load(runtime: Runtime, registry: Registry | None = None, suffix: str = "") -
     `suffix`: of the load balancers' host names, where they lead to fronts on this machine."""
     from moto.server import DomainDispatcherApplication, create_backend_app
 
-    from . import ec2, ecr, ecs, elb, iam, logs, quotas, scheduler, taskdefs
+    from . import ec2, ecr, ecs, elb, iam, limits, logs, quotas, scheduler, taskdefs
 
     for part in (ec2, iam, logs, quotas, taskdefs, ecs):
         part.install()
     elb.install(suffix)
     ecr.install(registry)
+    limits.install()
     scheduler.SCHEDULER.start(runtime)
     answering()
     application = DomainDispatcherApplication(create_backend_app)

@@ -39,16 +39,26 @@ def _set_state(self: NatGateway, state: str) -> None:
     self._state, self._since = state, time.monotonic()
 
 
+def fail(backend: Backend, nat: NatGateway, code: str, message: str) -> None:
+    """AWS has taken the order, and the gateway fails once it has been pending long enough; it holds nothing."""
+    nat.state, nat.failure_code, nat.failure_message = "failed", code, message
+    _free(backend, nat)
+
+
+def _free(backend: Backend, nat: NatGateway) -> None:
+    for address in backend.addresses:
+        if address.eni is nat._eni:
+            address.eni = address.association_id = None
+    backend.enis.pop(nat._eni.id, None)
+    nat._eni = None
+
+
 def settle(backend: Backend) -> None:
     """What a deleted gateway held is free again."""
     for nat in backend.nat_gateways.values():
         over = nat.state == "deleted" and time.monotonic() >= nat._since + TEMPO.nat + TEMPO.linger
         if over and nat._eni is not None:
-            for address in backend.addresses:
-                if address.eni is nat._eni:
-                    address.eni = address.association_id = None
-            backend.enis.pop(nat._eni.id, None)
-            nat._eni = None
+            _free(backend, nat)
 
 
 def gateways(backend: Backend) -> list[NatGateway]:
@@ -167,6 +177,15 @@ def _matches(value: Any, wanted: list[str]) -> bool:
     return bool(set(wanted) & set(value if isinstance(value, list) else [value]))
 
 
+def create_nat_gateway(self: Backend, *positional: Any, **given: Any) -> NatGateway:
+    """One in a network without an internet gateway is taken, and fails."""
+    nat = CREATE_NAT(self, *positional, **given)
+    attached = any(each.vpc and each.vpc.id == nat.vpc_id for each in self.internet_gateways.values())
+    if nat.connectivity_type != "private" and not attached:
+        fail(self, nat, "Gateway.NotAttached", f"Network {nat.vpc_id} has no Internet gateway attached")
+    return nat
+
+
 def create_flow_logs(self: Backend, *positional: Any, **given: Any) -> Any:
     """A log group may be given as an ARN in LogDestination: moto only knows it by name."""
     destination, group = given.get("log_destination"), given.get("log_group_name")
@@ -215,6 +234,7 @@ def rule_description(self: SecurityGroupRule) -> str | None:
 
 
 CREATE_ENDPOINT, ENDPOINT_FILTER_VALUE = Backend.create_vpc_endpoint, VPCEndPoint.get_filter_value
+CREATE_NAT = Backend.create_nat_gateway
 DESCRIBE_NATS, CREATE_FLOW_LOGS = Response.describe_nat_gateways, Backend.create_flow_logs
 CHECKS: list[Check] = [
     delete_security_group,
@@ -255,6 +275,7 @@ def install() -> None:
         setattr(Response, name, _settled(getattr(Response, name)))
     Response.describe_nat_gateways = describe_nat_gateways
     Response.delete_vpc_endpoints = delete_vpc_endpoints
+    Backend.create_nat_gateway = create_nat_gateway
     Backend.create_flow_logs = create_flow_logs
     Backend.create_vpc_endpoint = create_vpc_endpoint
     VPCEndPoint.get_filter_value = endpoint_filter_value

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
+from ..ec2 import fail
 from ..manner import Answer, Manner, Request
 from .backends import ec2
 from .made import told
@@ -28,18 +26,6 @@ class FailedNat(Manner):
         region = request.region
         if str(request) == "ec2.CreateNatGateway" and answer[0] == 200 and self._failed.get(region, 0) < self.number:
             self._failed[region] = self._failed.get(region, 0) + 1
-            fail(ec2(region), told(answer[2], "natGatewayId") or "")
+            gateway = ec2(region).nat_gateways[told(answer[2], "natGatewayId") or ""]
+            fail(ec2(region), gateway, "InternalError", "Network interface could not be created. Please try again.")
         return answer
-
-
-def fail(backend: Any, gateway_id: str) -> None:
-    """It fails once it has been pending long enough, and holds nothing any more."""
-    gateway = backend.nat_gateways[gateway_id]
-    gateway.state, gateway._since = "failed", time.monotonic()
-    gateway.failure_code = "InternalError"
-    gateway.failure_message = "Network interface could not be created: an internal error. Please try again."
-    for address in backend.addresses:
-        if address.eni is gateway._eni:
-            address.eni = address.association_id = None
-    backend.enis.pop(gateway._eni.id, None)
-    gateway._eni = None
