@@ -18,7 +18,6 @@ from deployer.sandbox.quick import starting
 
 from .calls import HIDDEN, Call, Calls
 from .faults import Fault, Faults, cut, kill_client
-from .inside import Inside
 from .play import Play
 
 
@@ -31,7 +30,7 @@ class Application(Endpoint):
         self.play = Play()
         self.registry: Any = None
         self.server: Any = None
-        self._inside = Inside(self.execute)
+        self._inside: Any = None
 
     def load(self) -> Any:
         with starting():
@@ -161,6 +160,9 @@ class Application(Endpoint):
                 raise FileNotFoundError(path)
 
     def do_survey(self, region: str) -> list[Any]:
+        from .inside import Inside
+
+        self._inside = self._inside or Inside(self.execute)
         return list(self._inside.survey(region))
 
     def do_calls(self) -> list[dict[str, Any]]:
