@@ -94,13 +94,16 @@ class IamRole(Resource):
         aws.iam.tag_role(RoleName=id, Tags=tag_list(aws.tags(self.key, self.fingerprint)))
 
     def delete(self, aws: Aws, id: str) -> None:
+        """A call whose answer was lost is repeated: NoSuchEntity may mean the policy, and the role still stand."""
         with ignoring("NoSuchEntity"):
             for page in aws.iam.get_paginator("list_role_policies").paginate(RoleName=id):
                 for policy in page["PolicyNames"]:
-                    aws.iam.delete_role_policy(RoleName=id, PolicyName=policy)
+                    with ignoring("NoSuchEntity"):
+                        aws.iam.delete_role_policy(RoleName=id, PolicyName=policy)
             for page in aws.iam.get_paginator("list_attached_role_policies").paginate(RoleName=id):
                 for attached in page["AttachedPolicies"]:
-                    aws.iam.detach_role_policy(RoleName=id, PolicyArn=attached["PolicyArn"])
+                    with ignoring("NoSuchEntity"):
+                        aws.iam.detach_role_policy(RoleName=id, PolicyArn=attached["PolicyArn"])
             aws.iam.delete_role(RoleName=id)
 
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from deployer.resources.iam_role import IamRole
 from tests.cloud import Cloud
 from tests.resources.lifecycle import ACCOUNT, OURS, STACK, Account, Case, Change, LifeCycle, Tags, flat, pages
@@ -96,6 +98,18 @@ def test_what_others_attached_does_not_hinder_the_removal(account: Account) -> N
     account.up()
     assert roles(account) == []
     iam.delete_policy(PolicyArn=arn)
+
+
+@pytest.mark.parametrize("operation", ["delete_role_policy", "detach_role_policy", "delete_role"])
+def test_a_lost_answer_while_it_is_removed_leaves_no_role_behind(account: Account, operation: str) -> None:
+    account.up(ROLE)
+    iam = account.client("iam")
+    arn = iam.create_policy(PolicyName="mine", PolicyDocument=json.dumps({"Statement": LOGS}))["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=account.id(ROLE.key), PolicyArn=arn)
+    account.cloud.fault("lost", service="iam", operation=operation)
+    account.up()
+    assert [fault["fired"] for fault in account.cloud.faults()] == [1]
+    assert roles(account) == []
 
 
 def test_regions_do_not_share_roles(account: Account) -> None:
