@@ -104,12 +104,14 @@ def test_what_others_attached_does_not_hinder_the_removal(account: Account) -> N
 def test_a_lost_answer_while_it_is_removed_leaves_no_role_behind(account: Account, operation: str) -> None:
     account.up(ROLE)
     iam = account.client("iam")
-    arn = iam.create_policy(PolicyName="mine", PolicyDocument=json.dumps({"Statement": LOGS}))["Policy"]["Arn"]
+    document = json.dumps({"Version": "2012-10-17", "Statement": LOGS})
+    arn = iam.create_policy(PolicyName="mine", PolicyDocument=document)["Policy"]["Arn"]
     iam.attach_role_policy(RoleName=account.id(ROLE.key), PolicyArn=arn)
     account.cloud.fault("lost", service="iam", operation=operation)
     account.up()
     assert [fault["fired"] for fault in account.cloud.faults()] == [1]
     assert roles(account) == []
+    iam.delete_policy(PolicyArn=arn)
 
 
 def test_regions_do_not_share_roles(account: Account) -> None:
