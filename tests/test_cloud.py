@@ -15,10 +15,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
 
 from tests.cloud import Cloud
 
@@ -321,6 +322,56 @@ def test_a_lost_answer_leaves_what_was_made_and_a_refused_call_does_not(cloud: C
         ec2.create_vpc(CidrBlock="10.1.0.0/16")
     assert [call.status for call in cloud.calls()] == [0, 0]
     assert len(cloud.inventory()["vpcs"]) == 1
+
+
+def test_away_it_refuses_connections_and_comes_back_at_the_same_address(cloud: Cloud) -> None:
+    ec2 = cloud.client("ec2")
+    cloud.fault("away", seconds=0.5, mutating=True)
+    with pytest.raises(HTTPClientError):
+        ec2.create_vpc(CidrBlock="10.0.0.0/16")
+    with pytest.raises(EndpointConnectionError):
+        ec2.describe_vpcs()
+    assert [fault["fired"] for fault in cloud.faults()] == [1]  # waits until somebody listens
+    assert len(ec2.describe_vpcs()["Vpcs"]) == 1
+    assert cloud.inventory()["vpcs"] == []
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "code"),
+    [
+        ("ec2", "describe_vpcs", "RequestExpired"),
+        ("iam", "list_roles", "ExpiredToken"),
+        ("ecs", "list_clusters", "ExpiredTokenException"),
+    ],
+)
+def test_credentials_expire_for_every_call_from_the_struck_one_on(
+    cloud: Cloud, service: str, operation: str, code: str
+) -> None:
+    call, ec2 = getattr(cloud.client(service), operation), cloud.client("ec2")
+    cloud.fault("expired", mutating=True)
+    call()
+    refused("RequestExpired", ec2.create_vpc, CidrBlock="10.0.0.0/16")
+    refused(code, call)
+    cloud.fault("throttle", nth=5)
+    cloud.clear_faults(fired=True)
+    call()
+    assert [fault["kind"] for fault in cloud.faults()] == ["throttle"]
+
+
+def test_what_was_kept_is_restored_here_and_in_another_cloud(cloud: Cloud, tmp_path: Path) -> None:
+    furnish(cloud)
+    before = cloud.survey()
+    cloud.keep(tmp_path / "kept")
+    cloud.reset()
+    assert cloud.is_empty()
+    cloud.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")
+    cloud.restore(tmp_path / "kept")
+    assert cloud.survey() == before
+    with Cloud.start() as another:
+        another.restore(tmp_path / "kept")
+        assert another.survey() == before
+        with pytest.raises(ValueError, match="FileNotFoundError"):
+            another.restore(tmp_path / "never")
 
 
 def test_hanging_calls_go_on_later(cloud: Cloud) -> None:

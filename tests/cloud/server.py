@@ -20,7 +20,6 @@ from deployer.sandbox.quick import starting
 from .calls import HIDDEN, Call, Calls
 from .faults import Fault, Faults, kill_client
 from .guard import Guard
-from .inside import Inside
 from .play import Play
 
 
@@ -34,7 +33,7 @@ class Application(Endpoint):
         self.guard = Guard()
         self.registry: Any = None
         self.server: Any = None
-        self._inside = Inside(self.execute)
+        self._inside: Any = None
 
     def load(self) -> Any:
         with starting():
@@ -165,6 +164,9 @@ class Application(Endpoint):
                 raise FileNotFoundError(path)
 
     def do_survey(self, region: str) -> list[Any]:
+        from .inside import Inside
+
+        self._inside = self._inside or Inside(self.execute)
         return list(self._inside.survey(region))
 
     def do_calls(self) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from deployer.resources.iam_role import IamRole
 from tests.cloud import Cloud
 from tests.resources.lifecycle import ACCOUNT, OURS, STACK, Account, Case, Change, LifeCycle, Tags, flat, pages
@@ -94,6 +96,20 @@ def test_what_others_attached_does_not_hinder_the_removal(account: Account) -> N
     iam.attach_role_policy(RoleName=id, PolicyArn=arn)
     iam.put_role_policy(RoleName=id, PolicyName="by-hand", PolicyDocument=document)
     account.up()
+    assert roles(account) == []
+    iam.delete_policy(PolicyArn=arn)
+
+
+@pytest.mark.parametrize("operation", ["delete_role_policy", "detach_role_policy", "delete_role"])
+def test_a_lost_answer_while_it_is_removed_leaves_no_role_behind(account: Account, operation: str) -> None:
+    account.up(ROLE)
+    iam = account.client("iam")
+    document = json.dumps({"Version": "2012-10-17", "Statement": LOGS})
+    arn = iam.create_policy(PolicyName="mine", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=account.id(ROLE.key), PolicyArn=arn)
+    account.cloud.fault("lost", service="iam", operation=operation)
+    account.up()
+    assert [fault["fired"] for fault in account.cloud.faults()] == [1]
     assert roles(account) == []
     iam.delete_policy(PolicyArn=arn)
 
