@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -20,17 +19,7 @@ HELD = refusal("DependencyViolation", "thing.a has a dependent object.")
 
 
 class Held(Thing):
-    type = "thing"
     retry_on = (Retry("DependencyViolation", seconds=1200),)
-
-
-@pytest.fixture(autouse=True)
-def types() -> Iterator[None]:
-    """`Held` is no type of its own."""
-    from deployer.resource import TYPES
-
-    yield
-    TYPES["thing"] = Thing
 
 
 def leaving(world: World, *holds: Hold, refusals: int = 1000) -> removal.Removal:

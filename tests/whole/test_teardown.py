@@ -133,7 +133,8 @@ def test_guests_of_the_cluster_are_named_and_left_alone(small: Project) -> None:
 
 
 def test_protection_that_somebody_switched_on_by_hand_is_in_the_way_and_our_own_is_not(project: Project) -> None:
-    project.up().ended(0)
+    project.file.write_text((SMALL % 1).replace("port: 8080", "port: 8080\n    load_balancer: {scheme: public}"))
+    project.run("up").ended(0)
     elb = project.cloud.client("elbv2", hidden=True)
     arn = project.record("load-balancer.web")["id"]
     on = [{"Key": "deletion_protection.enabled", "Value": "true"}]
@@ -141,8 +142,8 @@ def test_protection_that_somebody_switched_on_by_hand_is_in_the_way_and_our_own_
     assert blockers(project)[arn]["kind"] == "block"
     run = project.down().ended(1)
     assert "held by its deletion protection" in run.err and "switch it off there" in run.text
-    project.edit(("      scheme: public\n", "      scheme: public\n      protect: true\n"))
-    project.up().ended(0)
+    project.edit(("{scheme: public}", "{scheme: public, protect: true}"))
+    project.run("up").ended(0)
     assert blockers(project)[arn]["kind"] == "lifted"
     project.down().ended(0)
     assert project.cloud.is_empty()
