@@ -11,7 +11,7 @@ from deployer.state import Record
 
 @dataclass(frozen=True)
 class Ours:
-    """`records`: all of them as they were before anything was removed."""
+    """`records`: also those of what was removed a moment ago."""
 
     aws: Aws
     records: Mapping[str, Record]

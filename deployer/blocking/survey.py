@@ -48,10 +48,13 @@ def _read(reader: Reader, ours: Ours) -> list[Hold]:
 
 
 class Holding:
-    """Who holds a key, asked while its removal is refused. May be called from any thread."""
+    """Who holds a key, asked while its removal is refused. May be called from any thread.
 
-    def __init__(self, aws: Aws, records: Mapping[str, Record]) -> None:
-        self._ours = Ours(aws, dict(records))
+    `records`: as they are at the moment. What was recorded before stays ours: interfaces outlive their owners."""
+
+    def __init__(self, aws: Aws, records: Callable[[], Mapping[str, Record]]) -> None:
+        self._aws, self._records = aws, records
+        self._known = dict(records())
         self._seen: dict[Reader, tuple[float, list[Hold]]] = {}
         self._lock = threading.Lock()
 
@@ -69,7 +72,8 @@ class Holding:
         when, holds = self._seen.get(reader, (0.0, []))
         if not when or time.monotonic() - when >= LOOK:
             try:
-                holds = _read(reader, self._ours)
+                self._known |= self._records()
+                holds = _read(reader, Ours(self._aws, self._known))
             except Exception:
                 holds = []  # AWS's own words have to do
             self._seen[reader] = time.monotonic(), holds

@@ -89,7 +89,7 @@ def _remove(session: Session, plan: Plan, timeout: float, parallel: int) -> int:
 
     console = Console(session.settings, session.config.stack)
     removed = {step.key: step.record for step in plan.changes if step.record}
-    holding = Holding(session.aws, session.state.records)
+    holding = Holding(session.aws, lambda: session.state.records)
     with patient(timeout) as patience:
         apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel, holders=holding)
         with console.live():

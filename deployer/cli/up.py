@@ -162,6 +162,7 @@ def _carry_out(
     chart: Path | None,
 ) -> int:
     from deployer.apply import Apply
+    from deployer.blocking.survey import Holding
     from deployer.cli.questions import agree
     from deployer.cli.session import patient
     from deployer.console import Console
@@ -180,7 +181,9 @@ def _carry_out(
     with console.refusing(), console.live():
         prepare(plan, session.aws, session.state, console.preparing)
     with patient(timeout) as patience:
-        apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel, wait=wait)
+        holding = Holding(session.aws, lambda: session.state.records)
+        apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel, wait=wait,
+                      holders=holding)  # fmt: skip
         with console.live(), made(session.aws, outlook.linked):
             outcome = apply.run(plan)
     _explain(session, outcome)

@@ -104,6 +104,9 @@ class LoadBalancer(ElbResource):
         pages = aws.elbv2.get_paginator("describe_load_balancers").paginate()
         return found_among(aws, [item["LoadBalancerArn"] for page in pages for item in page["LoadBalancers"]], cls.type)
 
+    def account_name(self, aws: Aws) -> str:
+        return self.elb_name(aws)
+
     @classmethod
     def taken(cls, aws: Aws, names: list[str]) -> set[str]:
         return names_in_use(aws, "describe_load_balancers", "LoadBalancers", "LoadBalancerName") & set(names)

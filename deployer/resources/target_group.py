@@ -81,6 +81,9 @@ class TargetGroup(ElbResource):
         pages = aws.elbv2.get_paginator("describe_target_groups").paginate()
         return found_among(aws, [item["TargetGroupArn"] for page in pages for item in page["TargetGroups"]], cls.type)
 
+    def account_name(self, aws: Aws) -> str:
+        return self.elb_name(aws)
+
     @classmethod
     def taken(cls, aws: Aws, names: list[str]) -> set[str]:
         return names_in_use(aws, "describe_target_groups", "TargetGroups", "TargetGroupName") & set(names)

@@ -6,6 +6,7 @@ import json
 
 from deployer.cli.session import Session
 from deployer.preflight.run import Run
+from deployer.resource import TYPES, Resource
 from deployer.state import Record
 from tests.preflight.conftest import WEB, Ahead
 
@@ -83,3 +84,9 @@ def test_what_cannot_be_listed_is_no_problem(ahead: Ahead) -> None:
     assert ahead.problems(WEB) == []
     ahead.cloud.clear_faults()
     assert len(ahead.problems(WEB)) == 1
+
+
+def test_every_type_with_a_name_of_its_own_can_be_looked_for() -> None:
+    named = [type for type in TYPES.values() if type.account_name is not Resource.account_name]
+    assert len(named) > 6
+    assert [type for type in named if type.taken.__func__ is Resource.taken.__func__] == []  # type: ignore[attr-defined]

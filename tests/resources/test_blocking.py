@@ -90,14 +90,14 @@ def test_interfaces_of_others_are_in_the_way_and_those_that_go_by_themselves_are
     house.records["group.others"] = recorded("group", "others", "sg-gone")
     lambdas = house.interface("AWS Lambda VPC ENI-job", other)
     assert found(aws, house) == {lambdas: ("subnet.a", "vpc.main"), other: ("vpc.main",)}
-    waiting = Holding(aws, house.records)
+    waiting = Holding(aws, lambda: house.records)
     assert {hold.kind for hold in waiting("subnet.a")} == {"passing", "block"}
     assert {hold.kind for hold in waiting("group.web")} == {"passing"}
     assert waiting("role.web") == [] and waiting("secret.key") == []
 
 
 def test_many_that_wait_ask_the_account_once(aws: Aws, house: House) -> None:
-    waiting = Holding(aws, house.records)
+    waiting = Holding(aws, lambda: house.records)
     house.cloud.forget_calls()
     for key in ("subnet.a", "subnet.b", "subnet.a") * 5:
         assert waiting(key) == []

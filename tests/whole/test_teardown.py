@@ -161,3 +161,13 @@ def test_the_sweep_names_what_bears_the_stacks_name_and_leaves_it_alone(small: P
     assert again["left"] == 1 and again["left_behind"][0]["id"] == "/deployer/voting/stray"
     logs.delete_log_group(logGroupName="/deployer/voting/stray")
     assert "0 left" in small.run("down", "-y").ended(0).out
+
+
+def test_what_is_replaced_names_its_holder_too(small: Project) -> None:
+    bastion = interface(small, "bastion")
+    small.edit(("region: us-east-1", "region: us-east-1\nnetwork: {cidr: 10.7.0.0/16}"))
+    run = small.run("up", "-y").ended(1)
+    assert "Deleting group.web~1" in run.text and f"held by bastion ({bastion})" in run.text
+    drop(small, bastion)
+    small.run("up", "-y").ended(0)
+    assert not [key for record in small.state["records"] if "~" in (key := record["key"])]
