@@ -20,7 +20,8 @@ from tests.campaign.yard import Result, Yard
 
 WORKERS = 4
 AWAY = 0.5  # seconds: already longer than a client's first tries
-OF_EACH_FAULT, PAIRS = 3, 1  # in each stage of each stack
+OF_EACH_FAULT = {"voting": 4, "four": 2}  # in each stage; four services take longer
+PAIRS = 1  # in each stage
 SEED = int(os.environ.get("CAMPAIGN_SEED") or random.randrange(10**6))
 STAGES = [(stack.name, stage.name) for stack in STACKS.values() for stage in stack.stages]
 CALLS: Calls = {("voting", "up"): ["ec2.CreateVpc"] * 60, ("four", "down"): ["ec2.DeleteVpc"] * 80}
@@ -39,7 +40,7 @@ def campaign(yard: Yard) -> Campaign:
 
 
 def test_the_sample_has_at_least_150_points() -> None:
-    assert len(STAGES) * (len(FAULTS) * OF_EACH_FAULT + PAIRS) >= 150
+    assert sum(len(FAULTS) * OF_EACH_FAULT[stack] + PAIRS for stack, _ in STAGES) >= 150
 
 
 @pytest.mark.timeout(900)
@@ -48,9 +49,9 @@ def test_whatever_goes_wrong_at_any_call_the_next_run_mends_it_and_down_leaves_n
     yard: Yard, campaign: Campaign, stack: str, stage: str
 ) -> None:
     calls = {(stack, stage): campaign.calls[stack, stage]}
-    assert len(calls[stack, stage]) > 15
+    assert len(calls[stack, stage]) > 10
     dice = random.Random(f"{SEED} {stack} {stage}")
-    points = sample(every(calls), len(FAULTS) * OF_EACH_FAULT, dice) + pairs(calls, PAIRS, dice)
+    points = sample(every(calls), len(FAULTS) * OF_EACH_FAULT[stack], dice) + pairs(calls, PAIRS, dice)
     lost = [result for result in yard.play(points, campaign) if result.problem]
     told = "\n\n".join(f"{result.point.replay}\n{result.problem}" for result in lost)
     assert not lost, f"{len(lost)} of {len(points)} points not survived:\n{told}"
