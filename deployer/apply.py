@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 from deployer import aws as door
 from deployer import plan as planning
+from deployer.aside import removals, replaced, replaced_by
 from deployer.aws import Aws
-from deployer.errors import DeployerError, Interrupted, RolloutError, StateError
+from deployer.errors import DeployerError, FailedError, Interrupted, RolloutError, StateError
 from deployer.events import ING, Event, Listen, Outcome
 from deployer.hold import Holders
-from deployer.making import Maker, replaced_by
+from deployer.making import Maker
 from deployer.pace import Pace
 from deployer.patience import Patience
 from deployer.plan import Action, Plan, Step
@@ -53,6 +54,7 @@ class Apply:
         self._updated: list[tuple[Resource, str]] = []
         self._turn = threading.Lock()
         self._pace = Pace()
+        self._anew: set[str] = set()  # had failed by itself, and was made once more
 
     def run(self, plan: Plan) -> Outcome:
         """Carries out the plan; failures are in the outcome, one for each cause."""
@@ -66,13 +68,14 @@ class Apply:
             self._maker = Maker(self.aws, self.aws.once(), self.state, self.patience, self._call)
         self._pass(plan.steps, {step.key: self._needs(step, plan) for step in plan.steps}, self._grow)
         if self.outcome.ok and self._unsettled:
-            self.outcome.left = sum(step.action is Action.DELETE for step in self._removals(plan))
+            self.outcome.left = sum(step.action is Action.DELETE for step in removals(self.state.records, plan))
             return self.outcome
         self._trim()
         if self.outcome.ok:
             records = {step.key: step.record for step in plan.removals if step.record}
-            going = planning.dependents(records | self._replaced(plan))
-            steps = [step for step in self._removals(plan) if step.action is Action.DELETE and self.state.get(step.key)]
+            going = planning.dependents(records | replaced(self.state.records, plan))
+            steps = [step for step in removals(self.state.records, plan) if step.action is Action.DELETE]
+            steps = [step for step in steps if self.state.get(step.key)]
             keys = {step.key for step in steps}
             self._pass(steps, {step.key: going[step.key] & keys for step in steps}, self._shrink)
             self.outcome.counts["unchanged"] += sum(step.action is Action.KEEP for step in plan.removals)
@@ -88,24 +91,6 @@ class Apply:
     def _needs(self, step: Step, plan: Plan) -> set[str]:
         keys = {other.key for other in plan.steps}
         return step.resource.needs() & keys if step.resource else set()
-
-    def _replaced(self, plan: Plan) -> dict[str, Record]:
-        """What this very run has set aside: the old object beside the new one."""
-        wanted = {step.key for step in plan.steps}
-        return {
-            key: record
-            for key, record in self.state.records.items()
-            if record.base != key and record.base in wanted and not TYPES[record.type].revisions
-        }
-
-    def _removals(self, plan: Plan) -> list[Step]:
-        listed = {step.key for step in plan.removals}
-        fresh = [
-            Step(Action.DELETE, key, "replaced", record=record, routine=True)
-            for key, record in self._replaced(plan).items()
-            if key not in listed
-        ]
-        return [*plan.removals, *fresh]
 
     def _pass(self, steps: list[Step], graph: dict[str, set[str]], work: Callable[[Step], Wait | None]) -> None:
         by_key = {step.key: step for step in steps}
@@ -172,7 +157,7 @@ class Apply:
             old = step.record.but(key=self._former_key(step.key))
             self.state.rename(step.record, old.key)
         if resource.delete_first:  # also what an interrupted run has set aside
-            for former in replaced_by(self.state, resource).values():
+            for former in replaced_by(self.state.records, resource).values():
                 self._remove_now(former)
         return self._create(resource)
 
@@ -218,9 +203,20 @@ class Apply:
             self._count(record.key)
             return None
 
+        anew: Wait | None = None
+
         def poll() -> str | None:
+            nonlocal anew
+            if anew is not None:
+                return anew.poll()
             try:
                 awaited: str | None = self._call(resource, lambda: resource.pending(self.aws, id))
+            except FailedError as error:
+                if resource.key in self._anew:
+                    raise
+                self._anew.add(resource.key)
+                anew = self._create(resource)
+                return f"{error.message.rstrip('.')}; it is made anew"
             except RolloutError:
                 failed = {"id": None, "status": "creating"} if resource.deed else {"status": "unfinished"}
                 self.state.put(record.but(**failed))

@@ -7,6 +7,7 @@
     │   └── LockedError      another run holds the stack                                             exit 3
     ├── NotDeployedError     there is no such stack                                                  exit 4
     ├── AwsError             AWS refused; `code` is AWS's own                                        exit 1
+    │   ├── FailedError      what AWS had taken never became usable, and never will                  exit 1
     │   └── ForeignError     what stands in the way belongs to somebody else                         exit 1
     ├── ImageError           Docker or a registry refused                                            exit 1
     ├── PreflightError       several problems that were found before anything was changed            exit 1
@@ -91,6 +92,10 @@ class AwsError(DeployerError):
         super().__init__(message, hint)
         self.code = code
         self.said = said
+
+
+class FailedError(AwsError):
+    """What AWS had taken never became usable, and never will: the engine makes it once more before it gives up."""
 
 
 class ForeignError(AwsError):

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer import aws as door
+from deployer.aside import replaced_by
 from deployer.aws import Aws
 from deployer.patience import Patience
 from deployer.refresh import find
 from deployer.resource import Made, Resource
-from deployer.state import Record, State
+from deployer.state import State
 
 LOOKS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds: what was made a moment ago may not be listed yet
 
@@ -54,14 +55,8 @@ class Maker:
         return id
 
     def _adopt(self, resource: Resource, id: str) -> Made:
-        for key, former in replaced_by(self.state, resource).items():
+        for key, former in replaced_by(self.state.records, resource).items():
             if former.id == id:
                 self.state.drop(key)  # it was set aside, and is wanted again
         outputs = self.call(resource, lambda: resource.read(self.aws, [id])).get(id)
         return Made(id, outputs or {})
-
-
-def replaced_by(state: State, resource: Resource) -> dict[str, Record]:
-    """What was set aside under this key and is still recorded; former revisions stay what they are."""
-    aside = state.records.items()
-    return {} if resource.revisions else {key: one for key, one in aside if one.base == resource.key != key}

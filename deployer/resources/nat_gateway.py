@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.aws import Aws, ignoring
-from deployer.errors import AwsError
+from deployer.errors import FailedError
 from deployer.grants import OWN, Grant, making
 from deployer.resource import Made, Retry
 from deployer.resources.ec2 import NOT_YET, Ec2Resource
@@ -48,9 +48,9 @@ class NatGateway(Ec2Resource):
     def pending(self, aws: Aws, id: str) -> str | None:
         state, failure = self._now(aws, id)
         if state == "failed":
-            raise AwsError(
+            raise FailedError(
                 f"{self.key}: the NAT gateway {id} failed: {failure.rstrip('.')}.",
-                "Mend that (an internet gateway, a free address) and run the command again; it is made anew.",
+                "Mend that (an internet gateway, a free address) and run the command again.",
                 code="NatGatewayFailed",
                 said=failure,
             )

@@ -108,10 +108,12 @@ def become(order: dict[str, Any]) -> None:
     os.chdir(order["cwd"])
     sys.argv = ["deployer", *order["args"]]
     import deployer.cli
+    import deployer.making
     import deployer.refresh
 
     if after := order["env"].get(LISTED_AFTER):  # not so a cloud in which new ids are not seen at once
         deployer.refresh.LISTED_AFTER = float(after)
+        deployer.making.LOOKS = (0.0, float(after), float(after))
     deployer.cli.main()
 
 
