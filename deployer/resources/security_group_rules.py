@@ -46,11 +46,12 @@ class SecurityGroupRules(Resource):
         *_allowed("Ingress"),
         *_allowed("Egress"),
     )
-    # One duplicate fails the whole batch: read again and send the difference.
+    # One that is a duplicate, or gone, fails the whole batch: read again and send the difference.
     retry_on = (
         *NOT_YET,
         Retry("InvalidPermission.Duplicate", seconds=60),
         Retry("InvalidPermission.NotFound", seconds=60),
+        Retry("InvalidSecurityGroupRuleId.NotFound", seconds=60),
     )
 
     group_id: str
@@ -172,5 +173,4 @@ def identities(group: dict[str, Any]) -> Iterator[Identity]:
 
 def _revoke(aws: Aws, id: str, rule_ids: list[str], egress: bool) -> None:
     call = aws.ec2.revoke_security_group_egress if egress else aws.ec2.revoke_security_group_ingress
-    with ignoring("InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound"):
-        call(GroupId=id, SecurityGroupRuleIds=rule_ids)
+    call(GroupId=id, SecurityGroupRuleIds=rule_ids)

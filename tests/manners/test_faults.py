@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from deployer.resource import Resource
 from deployer.resources.default_group import DefaultGroup
+from deployer.resources.security_group_rules import rule
 from tests.resources.lifecycle import Account
 from tests.resources.test_ec2_types import CASES as EC2
 from tests.resources.test_elb_types import CASES as ELB
@@ -37,7 +39,8 @@ def test_a_role_is_recorded_with_its_arn_whatever_is_read_at_first(account: Acco
     made = account.state.records[role.key].outputs["arn"]
     (listed,) = account.client("iam").list_roles(PathPrefix="/deployer/")["Roles"]
     assert made == listed["Arn"]
-    assert type(role).read(account.aws, [account.id(role.key)]) == {account.id(role.key): {"arn": made}}
+    seen = type(role).read(account.aws, [account.id(role.key)])[account.id(role.key)]
+    assert seen and seen["arn"] == made
     assert not account.plan(role).changes
 
 
@@ -61,3 +64,17 @@ def test_what_is_not_known_yet_is_asked_for_again(
     account.up(*wanted)
     assert account.cloud.faults()[0]["fired"] == 2
     assert not account.plan(*wanted).changes
+
+
+def test_a_rule_that_has_just_gone_leaves_no_other_behind(account: Account) -> None:
+    """AWS refuses to revoke any rule of a call that names one which is not there."""
+    *beneath, wanted = whole("rules")
+    ports = [rule("ingress", port, "10.0.0.0/8", "more") for port in (1, 2, 3)]
+    account.up(*beneath, replace(wanted, rules=ports))  # type: ignore[call-arg]
+    account.cloud.fault("error", "ec2", "RevokeSecurityGroupIngress", code="InvalidSecurityGroupRuleId.NotFound")
+    account.up(*beneath, replace(wanted, rules=[]))  # type: ignore[call-arg]
+    assert account.cloud.faults()[0]["fired"] == 1
+    found = account.client("ec2").describe_security_group_rules(
+        Filters=[{"Name": "group-id", "Values": [account.id(wanted.key)]}]
+    )
+    assert found["SecurityGroupRules"] == []

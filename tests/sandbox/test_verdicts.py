@@ -20,8 +20,6 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 HEAD = """
 name: broken
-secrets:
-  nowhere: {arn: "arn:aws:secretsmanager:us-east-1:000000000000:secret:nowhere-AbCdEf"}
 services:
 """
 SERVE = (
@@ -57,25 +55,39 @@ CAUSES = {  # of a service, by the name of its cause
     "command-not-found": "{command: [no-such-program]}",
     "module-missing": runs("exec python3 -c 'import nowhere_to_be_found'"),
     "image-not-found": '{image: "REGISTRY/none:1"}',
-    "image-architecture": '{image: "FOREIGN"}',
-    "secret-not-found": "{command: [sleep, '60'], secrets: {TOKEN: nowhere}}",
     "health-error": serves(500),
     "health-path-404": serves(404),
     "listens-locally": serves(200, "127.0.0.1"),
     "nobody-listens": "{command: [sleep, '600'], port: 8080, load_balancer: {scheme: public, health: {path: /, "
                       "interval: 5, unhealthy: 2}, grace: 0}}",
 }  # fmt: skip
+# What `up` would not even begin with: it is so only after the deployment.
+LATER = """
+name: later
+secrets: {token: {arn: "SECRET"}}
+services:
+  imagearchitecture: {image: "FOREIGN", command: [sh, -c, "trap exit TERM; sleep 600 & wait"]}
+  secretnotfound:
+    image: python:3.12-slim
+    command: [sh, -c, "trap exit TERM; sleep 600 & wait"]
+    secrets: {TOKEN: token}
+"""
+ALL = (*CAUSES, "image-architecture", "secret-not-found")
+FOREIGN = "deployer-test-foreign:1"
 
 
 @dataclass
 class Failed:
+    """`later`: what became of running services, by a restart."""
+
     run: Run
     seconds: float
     status: Run
+    later: Run
 
     @property
     def verdicts(self) -> dict[str, Any]:
-        return dict(self.run.summary["verdicts"])
+        return {**self.run.summary["verdicts"], **self.later.summary["verdicts"]}
 
 
 def named(cause: str) -> str:
@@ -84,35 +96,49 @@ def named(cause: str) -> str:
 
 @pytest.fixture(scope="module")
 def failed(shared: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
-    folder = tmp_path_factory.mktemp("v")
-    foreign = "deployer-test-foreign:1"
-    docker.from_env().images.load(saved_image(foreign, "arm64"))
+    folder, second = tmp_path_factory.mktemp("v"), tmp_path_factory.mktemp("l")
     shared.deployer("sandbox", "up").ended(0)
     registry, lines = shared.status["registry"], []
     for cause, text in CAUSES.items():
-        body = text.replace("FOREIGN", foreign).replace("REGISTRY", registry)
+        body = text.replace("REGISTRY", registry)
         image = "" if "image:" in body else "image: 'python:3.12-slim', "
         lines.append(f"  {named(cause)}: {{{image}{body[1:]}\n")
     (folder / "deploy.yaml").write_text(HEAD + "".join(lines))
     began = time.monotonic()
     run = shared.deployer("up", "--sandbox", "-y", "--json", "--timeout", "150s", cwd=folder, quotes=True)
     seconds = time.monotonic() - began
-    yield Failed(run, seconds, shared.deployer("status", "--sandbox", "--json", cwd=folder, quotes=True))
-    shared.deployer("down", "--sandbox", "-y", cwd=folder)
-    docker.from_env().images.remove(foreign, force=True)
+    status = shared.deployer("status", "--sandbox", "--json", cwd=folder, quotes=True)
+    yield Failed(run, seconds, status, restarted(shared, second))
+    for each in (folder, second):
+        shared.deployer("down", "--sandbox", "-y", cwd=each)
+    docker.from_env().images.remove(FOREIGN, force=True)
+
+
+def restarted(shared: House, folder: Path) -> Run:
+    """Two services run well; then one's secret is deleted, and the other's image is replaced by a foreign one."""
+    secrets, engine = shared.client("secretsmanager"), docker.from_env()
+    arn = secrets.create_secret(Name="token", SecretString="t0ken")["ARN"]
+    engine.images.get("python:3.12-slim").tag(FOREIGN)
+    (folder / "deploy.yaml").write_text(LATER.replace("SECRET", arn).replace("FOREIGN", FOREIGN))
+    shared.deployer("up", "--sandbox", "-y", cwd=folder).ended(0)
+    secrets.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+    engine.images.remove(FOREIGN)
+    engine.images.load(saved_image(FOREIGN, "arm64"))
+    return shared.deployer("restart", "--sandbox", "--json", "--timeout", "100s", cwd=folder, quotes=True)
 
 
 def test_the_deployment_ends_by_itself_and_in_time(failed: Failed) -> None:
     failed.run.ended(1)
     assert failed.seconds < 150
-    assert failed.run.summary["failed"] == len(CAUSES)
+    missing = {named(cause) for cause in CAUSES} - failed.run.summary["verdicts"].keys()
+    assert failed.run.summary["failed"] == len(CAUSES), missing
 
 
-@pytest.mark.parametrize("cause", CAUSES)
+@pytest.mark.parametrize("cause", ALL)
 def test_each_failure_gets_its_cause(failed: Failed, cause: str) -> None:
     verdict = failed.verdicts[named(cause)]
     assert verdict["cause"] == cause, verdict
-    assert verdict["serving"] is None and verdict["sentence"] and verdict["advice"]
+    assert (verdict["serving"] is None) == (cause in CAUSES) and verdict["sentence"] and verdict["advice"]
 
 
 @pytest.mark.parametrize("cause", CAUSES)
