@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from deployer.errors import UsageError
 from deployer.sandbox import process
@@ -297,3 +298,23 @@ def test_the_name_of_a_deleted_secret_stays_taken(cloud: Cloud) -> None:
     manager.delete_secret(SecretId="s", ForceDeleteWithoutRecovery=True)
     (said,) = refusals(manager.create_secret, Name="s", SecretString="y")
     assert said.startswith("InvalidRequestException") and "scheduled for deletion" in said
+
+
+def test_ecs_takes_a_burst_and_then_so_many_calls_a_second(cloud: Cloud) -> None:
+    ecs = cloud.client("ecs")
+    cloud.manners(rates=10)
+    container = [{"name": "web", "image": "a:1", "memory": 128}]
+
+    def register() -> int:
+        try:
+            ecs.register_task_definition(family="web", containerDefinitions=container)
+        except ClientError as error:
+            assert error.response["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"}
+            return 0
+        return 1
+
+    began = time.monotonic()
+    taken = sum(register() for _ in range(60))
+    assert 20 <= taken <= 21 + 10 * (time.monotonic() - began), "its bucket holds 20, and 10 come in a second"
+    assert ecs.list_clusters()["clusterArns"] == [], "another group has a bucket of its own"
+    until(lambda: register() == 1)

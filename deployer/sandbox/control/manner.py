@@ -114,8 +114,8 @@ class Manner:
 ACTIVE: list[Manner] = []
 NAMES = (  # told here, so that they are known without moto
     "certificates", "conflicts", "draining", "forgotten", "interfaces", "linked-role", "lost", "nat", "nat-failed",
-    "provisioning", "quotas", "role-arns", "secret-names", "target-groups", "throttling", "unassumable", "unseen",
-    "unsuccessful",
+    "provisioning", "quotas", "rates", "role-arns", "secret-names", "target-groups", "throttling", "unassumable",
+    "unseen", "unsuccessful",
 )  # fmt: skip
 
 

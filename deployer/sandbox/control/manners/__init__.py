@@ -2,7 +2,8 @@
 
 made.py          what a creating call has made; backends.py: moto's own objects
 unseen.py        ids that are not known yet;  linked_role.py, roles.py: roles that cannot be assumed yet
-throttling.py    calls that are too many, answers that are lost;  conflicts.py: two changes at once;  quotas.py
+throttling.py    calls that are too many, answers that are lost;  rates.py: ECS's buckets;  quotas.py
+conflicts.py     two changes at once
 slow.py          what only takes longer
 gateways.py      NAT gateways;  balancers.py: load balancers, target groups, certificates;  services.py: ECS
 interfaces.py    network interfaces that outlive their owners;  secrets.py: names that stay taken
@@ -24,6 +25,7 @@ from .gateways import FailedNat, SlowNat
 from .interfaces import Interfaces
 from .linked_role import LinkedRole
 from .quotas import Quotas
+from .rates import Rates
 from .roles import RoleArns, Unassumable
 from .secrets import SecretNames
 from .services import Draining, Forgotten, Unsuccessful
@@ -34,7 +36,7 @@ from .unseen import Unseen
 MANNERS: dict[str, type[Manner]] = {
     manner.name: manner
     for manner in (
-        Throttling, Forgotten, Unseen, LinkedRole, Unassumable, RoleArns, Conflicts, Quotas, SlowNat, FailedNat,
+        Throttling, Rates, Forgotten, Unseen, LinkedRole, Unassumable, RoleArns, Conflicts, Quotas, SlowNat, FailedNat,
         Provisioning, Certificates, TargetGroups, Interfaces, Draining, Unsuccessful, SecretNames, Lost,
     )
 }  # fmt: skip
