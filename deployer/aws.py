@@ -48,6 +48,7 @@ class Aws:
     attempts: int = 8
     connections: int = 32
     extra_tags: dict[str, str] = field(default_factory=dict)
+    caller: str = ""  # the ARN of who asks
     ec2: Any = None
     elbv2: Any = None
     iam: Any = None

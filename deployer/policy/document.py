@@ -76,7 +76,7 @@ def _statements(resources: list[Resource], commands: list[str], site: Site, wide
     and what changes stand apart, since one may look further."""
     merged: dict[tuple[Any, ...], tuple[set[str], set[str], set[Condition]]] = {}
     for grant, words in _grants(resources, commands, site, wide):
-        arns = [site.arn(end.format(**words)) for end in grant.on.split()]
+        arns = [site.arn(end) for end in grant.on.format(**words).split()]
         when = [(operator, key, value.format(**words)) for operator, key, value in grant.when]
         # The calls that make something are listed in one condition.
         alike = sorted((op, key, "" if key.endswith(":CreateAction") else value) for op, key, value in when)
@@ -118,12 +118,24 @@ def _grants(
         yield from ((grant, general) for grant in command.grants)
         for resource in resources:
             words = _words(site, resource, wide)
+            besides = [grant for type, grant in command.besides if type == resource.type]
+            yield from _given(resource, besides, words)
             for grant in (*resource.scans, *resource.grants):
                 part = needs(command, resource.type, grant)
                 if grant is PROTECTION and command.shrinks and not command.only:
                     part = grant
-                if part and (not grant.given or getattr(resource, grant.given)):
-                    yield part, words
+                yield from _given(resource, [part] if part else [], words)
+
+
+def _given(
+    resource: Resource, grants: Iterable[Grant], words: dict[str, str]
+) -> Iterator[tuple[Grant, dict[str, str]]]:
+    """Those for which the resource has what they are for."""
+    for grant in grants:
+        if not grant.given:
+            yield grant, words
+        elif value := getattr(resource, grant.given):
+            yield grant, words | {grant.given: value}
 
 
 def _words(site: Site, resource: Resource | None, wide: bool) -> dict[str, str]:
@@ -136,7 +148,8 @@ def _words(site: Site, resource: Resource | None, wide: bool) -> dict[str, str]:
             words |= {"name": resource.name, "member": member, "elb": f"{_elb(f'{site.stack}-{member}')}-*"}
         elif "group" in words:
             words["group"] = words["group"].rpartition("/")[0] + "/*"
-    return words | {"stack": site.stack, "region": site.region, "cluster": site.arn(f"ecs:cluster/{site.stack}")}
+    place = {"partition": site.partition, "region": site.region, "cluster": site.arn(f"ecs:cluster/{site.stack}")}
+    return words | place | {"stack": site.stack}
 
 
 def _elb(name: str) -> str:

@@ -23,9 +23,6 @@ class ElbResource(Resource):
     def elb_tags(self, aws: Aws) -> list[dict[str, str]]:
         return tag_list(aws.tags(self.key, self.fingerprint))
 
-    def account_name(self, aws: Aws) -> str:
-        return self.elb_name(aws)
-
     def tag(self, aws: Aws, id: str) -> None:
         aws.elbv2.add_tags(ResourceArns=[id], Tags=self.elb_tags(aws))
 

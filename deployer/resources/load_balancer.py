@@ -35,8 +35,9 @@ class LoadBalancer(ElbResource):
         Grant("elasticloadbalancing:SetSubnets elasticloadbalancing:SetSecurityGroups", BALANCER, (OWN,)),
         Grant("elasticloadbalancing:DeleteLoadBalancer", BALANCER, (OWN,)),
         PROTECTION,
+        Grant("elasticloadbalancing:DescribeLoadBalancerAttributes"),
         retagging(BALANCER),
-        linked_role("elasticloadbalancing.amazonaws.com"),
+        *linked_role("elasticloadbalancing.amazonaws.com"),
     )
     retry_on = (
         Retry(GONE), Retry("SubnetNotFound"), Retry("InvalidSubnet"), Retry("InvalidSecurityGroup"),
@@ -103,6 +104,9 @@ class LoadBalancer(ElbResource):
     def scan(cls, aws: Aws) -> list[Found]:
         pages = aws.elbv2.get_paginator("describe_load_balancers").paginate()
         return found_among(aws, [item["LoadBalancerArn"] for page in pages for item in page["LoadBalancers"]], cls.type)
+
+    def account_name(self, aws: Aws) -> str:
+        return self.elb_name(aws)
 
     @classmethod
     def taken(cls, aws: Aws, names: list[str]) -> set[str]:

@@ -27,7 +27,8 @@ class LogGroup(Resource):
     grants = (
         Grant("logs:CreateLogGroup logs:PutRetentionPolicy logs:DeleteLogGroup logs:ListTagsForResource", GROUP),
         Grant("logs:TagResource", GROUP, (NEW,)),
-        Grant("logs:AssociateKmsKey logs:DisassociateKmsKey", GROUP, given="kms_key"),
+        Grant("logs:AssociateKmsKey", GROUP, given="kms_key"),
+        Grant("logs:DisassociateKmsKey", GROUP),
     )
 
     group: str

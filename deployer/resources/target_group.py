@@ -29,6 +29,7 @@ class TargetGroup(ElbResource):
         *making("elasticloadbalancing:CreateTargetGroup", GROUP),
         Grant("elasticloadbalancing:ModifyTargetGroup elasticloadbalancing:ModifyTargetGroupAttributes", GROUP, (OWN,)),
         Grant("elasticloadbalancing:DeleteTargetGroup", GROUP, (OWN,)),
+        Grant("elasticloadbalancing:DescribeTargetGroupAttributes"),
         retagging(GROUP),
     )
     # A VPC made a moment ago is "not found" here (the words: ansible/ansible#31919).
@@ -80,6 +81,9 @@ class TargetGroup(ElbResource):
     def scan(cls, aws: Aws) -> list[Found]:
         pages = aws.elbv2.get_paginator("describe_target_groups").paginate()
         return found_among(aws, [item["TargetGroupArn"] for page in pages for item in page["TargetGroups"]], cls.type)
+
+    def account_name(self, aws: Aws) -> str:
+        return self.elb_name(aws)
 
     @classmethod
     def taken(cls, aws: Aws, names: list[str]) -> set[str]:

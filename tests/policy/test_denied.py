@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deployer.aws import Aws, connect
+from deployer.aws import Aws
+from deployer.caller import connect
 from deployer.policy import denied
 from deployer.policy.denied import principal
 from tests.cloud import Cloud
