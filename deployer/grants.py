@@ -24,8 +24,8 @@ class Grant(NamedTuple):
     before them, such as `ec2:vpc/*`; `*` where the service knows no resources. `when`: all of these. `given`: an input
     or a property of the resource, a text or false, without which the grant is not needed.
 
-    Texts may hold {stack}, {partition}, {region}, {cluster} (its ARN), {name}, {member} (the service that a part is of), {elb} (the
-    name of its load balancer), and what is `given`, and each input of the resource that is a text.
+    Texts may hold {stack}, {partition}, {region}, {cluster} (its ARN), {name}, {member} (the service that a part is
+    of), {elb} (the name of its load balancer), what is `given`, and each input of the resource that is a text.
     """
 
     actions: str

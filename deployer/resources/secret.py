@@ -17,7 +17,7 @@ from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry, beari
 
 AT_ONCE = 600  # seconds around now: the date of a deletion without recovery
 # Secrets Manager ends a name with six characters of its own, once the secret is made.
-SECRET = "secretsmanager:secret:{stack}/{name} secretsmanager:secret:{stack}/{name}-??????"
+SECRET = "secretsmanager:secret:{stack}/{name}*"
 
 
 ALPHABET = string.ascii_letters + string.digits
