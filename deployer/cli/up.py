@@ -181,8 +181,11 @@ def _carry_out(
         prepare(plan, session.aws, session.state, console.preparing)
     with patient(timeout) as patience:
         apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel, wait=wait)
-        with console.live(), made(session.aws, outlook.linked):
-            outcome = apply.run(plan)
+        with console.live():
+            if outlook.linked:
+                session.state.save()  # where there is no room, nothing at all is made
+            with made(session.aws, outlook.linked):
+                outcome = apply.run(plan)
     _explain(session, outcome)
     if session.settings.sandbox:  # an address has its port only once its listener is there
         session.refresh(parallel)

@@ -17,12 +17,12 @@ CHANGING = re.compile(r"(ecs|iam):Update")
 def certain(made: Iterable[Resource], changed: Iterable[Resource], site: Site) -> list[Statement]:
     """A statement for each service, and one more for what knows no resources: its conditions are met by the tags and
     names of all of these calls together."""
-    grants = [
+    grants = (
         one
         for resources, calls in ((made, MAKING), (changed, CHANGING))
         for resource in resources
         for grant in resource.grants
         if (chosen := [action for action in grant.actions.split() if calls.match(action)])
         for one in given(resource, [grant._replace(actions=" ".join(chosen))], site)
-    ]
+    )
     return merged(grants, site, lambda action, anywhere, when: (action.partition(":")[0], anywhere))
