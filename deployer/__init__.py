@@ -26,7 +26,8 @@ it), a quarter of an hour in all; then any file of `resources/`, one AWS object 
     recover     a record that is lost or older than the account, made again from tags
     state       State, Record; atomic save, guards; lock: one run at a time
     documents   policy documents, compared by what they say
-    aws         clients, tags, names, partition; AWS's errors told apart;  caller: who we are, and where
+    aws         clients, tags, names, partition; AWS's errors told apart;  caller: who we are, and where;  shared:
+                reads of several that are sent once
     preflight/  what would stand in the way, all of it at once, before anything is changed
     image       Docker: context hash (context), build, push, digest
     rollout     a deployment of a service, followed to its end (asked: which one it is); ecs: reading services

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from deployer.errors import AwsError, DeployerError, ForeignError
 from deployer.resource import Found
+from deployer.shared import Shared
 
 SERVICES = ("ec2", "elbv2", "iam", "ecs", "ecr", "logs", "secretsmanager")
 THROTTLED = frozenset({
@@ -28,6 +30,7 @@ BAD_CREDENTIALS = frozenset({
     "AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch",
     "InvalidAccessKeyId", "IncompleteSignature", "MissingAuthenticationToken", "OptInRequired",
 })  # fmt: skip
+POLICY = "`deployer policy` prints the IAM policy that this deploy.yaml needs."
 QUOTAS = ("LimitExceeded", "QuotaExceeded", "TooMany", "ServiceQuota")
 
 
@@ -48,6 +51,8 @@ class Aws:
     attempts: int = 8
     connections: int = 32
     extra_tags: dict[str, str] = field(default_factory=dict)
+    caller: str = ""  # the ARN of who asks
+    shared: Shared | None = None
     ec2: Any = None
     elbv2: Any = None
     iam: Any = None
@@ -63,6 +68,12 @@ class Aws:
 
     def once(self) -> Aws:
         return replace(self, attempts=1)
+
+    def sharing(self) -> Aws:
+        """The same, for reads that belong together: what several ask is sent once."""
+        same = copy.copy(self)
+        same.shared = Shared()
+        return same
 
     def arn(self, service: str, resource: str, *, region: str | None = None, account: str | None = None) -> str:
         place = self.region if region is None else region
@@ -235,7 +246,7 @@ def _hint(error: faults.ClientError) -> str:
     if name in DENIED:
         return (
             f"The credentials may not call {denied_action(error)}: ask for that permission, then run this again; "
-            "`deployer policy` prints the IAM policy that this deploy.yaml needs."
+            + POLICY
         )
     if name in BAD_CREDENTIALS:
         return "AWS does not accept these credentials here: check the profile, and that the region is enabled."

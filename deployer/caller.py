@@ -33,7 +33,7 @@ def connect(
     try:
         sts = client(session, "sts", place, 3, 4)
         identity = sts.get_caller_identity()
-        caller = identity["Account"]
+        owner, caller = identity["Account"], identity["Arn"]
     except faults.InvalidRegionError as error:
         raise _no_region(place) from error
     except (faults.ConfigNotFound, faults.ConfigParseError) as error:  # of what a profile refers to
@@ -56,13 +56,14 @@ def connect(
         raise _elsewhere(session, place, partition, error) or explain(error, "Asking STS who we are") from error
     except Exception as error:
         raise explain(error, "Asking STS who we are") from error
-    if account and caller != account:
+    if account and owner != account:
         raise UsageError(
-            f"deploy.yaml is for account {account}, and these credentials are for account {caller}. "
+            f"deploy.yaml is for account {account}, and these credentials are for account {owner}. "
             "Nothing was changed.",
             "Choose another AWS_PROFILE, or correct `account:`.",
         )
-    return Aws(session, stack, stack_id, caller, place, partition, connections=connections, extra_tags=tags or {})
+    return Aws(session, stack, stack_id, owner, place, partition, connections=connections, extra_tags=tags or {},
+               caller=caller)  # fmt: skip
 
 
 def configured(region: str | None, profile: str | None) -> tuple[Any, str, str]:

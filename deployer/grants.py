@@ -22,16 +22,19 @@ TAGGING = {"ec2": "CreateTags", "elasticloadbalancing": "AddTags", "ecs": "TagRe
 class Grant(NamedTuple):
     """`actions`: with blanks between, such as `ec2:CreateVpc ec2:DeleteVpc`. `on`: the ends of ARNs, with the service
     before them, such as `ec2:vpc/*`; `*` where the service knows no resources. `when`: all of these. `given`: an input
-    of the resource without which the grant is not needed.
+    or a property of the resource, a text or false, without which the grant is not needed.
 
-    Texts may hold {stack}, {region}, {cluster} (its ARN), {name}, {member} (the service that a part is of), {elb} (the
-    name of its load balancer), and each input of the resource that is a text.
+    Texts may hold {stack}, {partition}, {region}, {cluster} (its ARN), {name}, {member} (the service that a part is
+    of), {elb} (the name of its load balancer), what is `given`, and each input of the resource that is a text.
     """
 
     actions: str
     on: str = "*"
     when: tuple[Condition, ...] = ()
     given: str = ""
+
+
+LINKED = Grant("iam:GetRole", "iam:role/*AWSServiceRoleFor*")
 
 
 def making(action: str, on: str, made: str = "") -> tuple[Grant, Grant]:
@@ -49,7 +52,8 @@ def retagging(on: str) -> Grant:
     return Grant(f"{service}:{TAGGING[service]}", on, (NEW, OWN))
 
 
-def linked_role(principal: str) -> Grant:
-    """AWS makes a service's own role, by the caller's permission, when an account first uses the service."""
+def linked_role(principal: str) -> tuple[Grant, Grant]:
+    """AWS makes a service's own role, by the caller's permission, when an account first uses the service. One that is
+    looked for and is not there has no path."""
     named: Condition = ("StringEquals", "iam:AWSServiceName", principal)
-    return Grant("iam:CreateServiceLinkedRole", f"iam:role/aws-service-role/{principal}/*", (named,))
+    return Grant("iam:CreateServiceLinkedRole", f"iam:role/aws-service-role/{principal}/*", (named,)), LINKED

@@ -79,6 +79,7 @@ def _read(aws: Aws, state: State, parallel: int, inspect: bool) -> frozenset[str
                 "Use the deployer that made it, or a newer one.",
             )
         by_type.setdefault(record.type, []).append(record)
+    aws = aws.sharing()
     with ThreadPoolExecutor(parallel) as pool:
         reads = {type: pool.submit(read_type, aws, type, records) for type, records in by_type.items()}
         looks = {type: pool.submit(inspect_type, aws, type, records) for type, records in by_type.items() if inspect}

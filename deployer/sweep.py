@@ -28,14 +28,16 @@ class Left:
         return f"{self.key} ({self.id}) {why}"
 
 
-def sweep(aws: Aws, removed: Mapping[str, Record], kept: Collection[str]) -> list[Left]:
+def sweep(aws: Aws, removed: Mapping[str, Record], kept: Collection[str], names: bool = True) -> list[Left]:
     """What is still there after several looks, without `kept`. What was `removed` and stands again under its name
-    (Container Insights wrote once more; a secret was only scheduled for deletion) is removed again."""
+    (Container Insights wrote once more; a secret was only scheduled for deletion) is removed again.
+
+    `names`: look by names, too; where there never was a record, what bears the stack's is somebody else's."""
     left: list[Left] = []
     by_id = {record.id: record for record in removed.values()}
     for seconds in LOOKS:
         time.sleep(seconds)
-        left = _look(aws, kept)
+        left = _look(aws, kept, names)
         if not left:
             break
         for one in left:
@@ -46,12 +48,12 @@ def sweep(aws: Aws, removed: Mapping[str, Record], kept: Collection[str]) -> lis
     return left
 
 
-def _look(aws: Aws, kept: Collection[str]) -> list[Left]:
+def _look(aws: Aws, kept: Collection[str], names: bool) -> list[Left]:
     """Another stack of the same name has its own id, and is no concern of this one."""
     by_tags = {one.id: Left(one.key, one.id, ours=True) for one in refresh.scan(aws)}
     by_name = {
         one.id: Left(one.key, one.id, ours=one.stack_id == aws.stack_id)
-        for one in refresh.named(aws)
+        for one in (refresh.named(aws) if names else ())
         if one.stack_id in ("", aws.stack_id)
     }
     return [one for one in (by_name | by_tags).values() if one.key not in kept]

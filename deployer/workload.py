@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +24,6 @@ from deployer.resources.service import Service
 from deployer.resources.task_definition import TaskDefinition
 from deployer.state import Record
 
-ECR = re.compile(r"^(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html; they know no resources
 EXEC = [
     "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
@@ -118,11 +116,8 @@ def _repository_arn(member: Member, images: list[Resource]) -> Any:
     picture = images[-1]
     if isinstance(picture, BuiltImage):
         return images[0].ref("arn")
-    match = ECR.match(picture.inputs["reference"])
-    if not match:
-        return None
-    account, region, repository = match.groups()
-    return f"arn:{member.place.partition}:ecr:{region}:{account}:repository/{repository}"
+    assert isinstance(picture, PublicImage)
+    return f"arn:{member.place.partition}:ecr:{picture.in_ecr}" if picture.in_ecr else None
 
 
 def secret_mark(config: Config, place: Place, name: str, recorded: Mapping[str, Record]) -> str | None:

@@ -6,3 +6,8 @@ balancing.py   deletion protection, target groups that others' load balancers us
 containers.py  guests in our cluster, users of our images, instance profiles with our roles
 survey.py      all of it at once, before a `down`; and again for what is refused meanwhile
 """
+
+from deployer.blocking import containers, network
+
+GRANTS = (network.LISTED, containers.HELD)
+BESIDES = (("repository", containers.IN_USE),)

@@ -8,8 +8,12 @@ from typing import Any
 from deployer.aws import batches, ignoring, tag_dict
 from deployer.blocking.ours import Ours
 from deployer.ecs import describe_services
+from deployer.grants import Grant
 from deployer.hold import Hold
+from deployer.resources.iam_role import ROLE
 
+HELD = Grant("iam:ListInstanceProfilesForRole", ROLE)
+IN_USE = Grant("ecs:ListClusters ecs:ListTasks ecs:DescribeTasks")  # in whatever cluster
 CLUSTERS = 20  # others' clusters that are looked into for those who run our images
 GONE = ("ClusterNotFoundException",)
 

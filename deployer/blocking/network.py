@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 
 from deployer.aws import batches, tag_dict
 from deployer.blocking.ours import Ours
+from deployer.grants import Grant
 from deployer.hold import Hold
 
 Item = dict[str, Any]
+# The rest is what resource types list, too.
+LISTED = Grant("ec2:DescribeNetworkInterfaces ec2:DescribeNetworkAcls")
 BALANCER, NAT = "ELB ", "Interface for NAT Gateway "
 GOING = {
     "load balancer": "AWS takes up to 20 minutes to remove it",

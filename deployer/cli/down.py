@@ -89,13 +89,14 @@ def _remove(session: Session, plan: Plan, timeout: float, parallel: int) -> int:
 
     console = Console(session.settings, session.config.stack)
     removed = {step.key: step.record for step in plan.changes if step.record}
+    unknown = session.is_new
     holding = Holding(session.aws, lambda: session.state.records)
     with patient(timeout) as patience:
         apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel, holders=holding)
         with console.live():
             outcome = apply.run(plan)
     kept = [step.key for step in plan.removals if step.action == "keep"]
-    left = sweep(session.aws, removed, kept) if outcome.ok else None
+    left = sweep(session.aws, removed, kept, names=not unknown) if outcome.ok else None
     if outcome.ok and not kept and not left:
         session.state.remove()
     return console.finish(outcome, {}, kept=kept, left=left)

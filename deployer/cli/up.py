@@ -59,7 +59,7 @@ def up(
     named(loaded.config, list(chosen))
     with opened(settings, loaded.config, "up", locked=not plan_only) as session:
         plan = _plan(session, chosen, not no_build, delete_data, parallel)
-        outlook = look(session, plan, loaded)
+        outlook = look(session, plan, loaded, going=not plan_only)
         if plan_only:
             return _show(session, plan, outlook)
         wait = not no_wait and not session.idle
@@ -131,12 +131,12 @@ def _plan(session: Session, images: dict[str, str], build: bool, delete_data: bo
     return make() if session.renewed(made) else made
 
 
-def look(session: Session, plan: Plan, loaded: Loaded) -> Outlook:
+def look(session: Session, plan: Plan, loaded: Loaded, going: bool = False) -> Outlook:
     """What would stand in the way of carrying the plan out."""
     from deployer import preflight
     from deployer.preflight.run import Run
 
-    return preflight.look(Run(session.aws, plan, session.state.records, loaded.config, loaded.line))
+    return preflight.look(Run(session.aws, plan, session.state.records, loaded.config, loaded.line, going))
 
 
 def _show(session: Session, plan: Plan, outlook: Outlook) -> int:
@@ -184,8 +184,11 @@ def _carry_out(
         holding = Holding(session.aws, lambda: session.state.records)
         apply = Apply(session.aws, session.state, patience, listen=console.hear, parallel=parallel, wait=wait,
                       holders=holding)  # fmt: skip
-        with console.live(), made(session.aws, outlook.linked):
-            outcome = apply.run(plan)
+        with console.live():
+            if outlook.linked:
+                session.state.save()  # where there is no room, nothing at all is made
+            with made(session.aws, outlook.linked):
+                outcome = apply.run(plan)
     _explain(session, outcome)
     if session.settings.sandbox:  # an address has its port only once its listener is there
         session.refresh(parallel)

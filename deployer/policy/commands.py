@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from deployer import oneoff
+from deployer import blocking, oneoff
 from deployer.grants import IN_CLUSTER, OWN, Grant
 
-READING = re.compile(r":(Describe|Get|List|Filter|BatchGet|BatchCheck)")
+READING = re.compile(r":(Describe|Get|List|Filter|BatchGet|BatchCheck|Simulate)")
 SHRINKING = re.compile(r":(Delete|Deregister|Detach|Disassociate|Release|Revoke|Stop)")
 
 GROUPS = "logs:log-group:/deployer/{stack}/* logs:log-group:/aws/ecs/containerinsights/{stack}/*"
@@ -29,21 +29,33 @@ ROLLOUT = (
 )
 ROLL = (*ROLLOUT, Grant("ecs:UpdateService", "ecs:service/{stack}/*", (OWN,)))
 
+# What the preflight asks of the account; and of each resource of a type.
+ACCOUNT = Grant("servicequotas:ListServiceQuotas servicequotas:ListAWSDefaultServiceQuotas iam:GetAccountSummary")
+AHEAD = (
+    ("load-balancer", Grant("elasticloadbalancing:DescribeAccountLimits")),
+    ("pin", Grant("ecr:BatchGetImage ecr:GetDownloadUrlForLayer", "arn:{partition}:ecr:{in_ecr}", given="in_ecr")),
+    ("task-definition", Grant("secretsmanager:DescribeSecret", "{given_secrets}", given="given_secrets")),
+    ("task-definition", Grant("secretsmanager:GetSecretValue", "{keyed_secrets}", given="keyed_secrets")),
+)
+ASKING = Grant("iam:SimulatePrincipalPolicy")  # of whom is not known here
+
 
 class Command(NamedTuple):
-    """`grows`, `shrinks`: whether it makes and changes, and removes, what the stack consists of; `only` these types."""
+    """`grows`, `shrinks`: whether it makes and changes, and removes, what the stack consists of; `only` these types.
+    `besides`: what it needs for each resource of a type, beyond the type's own."""
 
     grants: tuple[Grant, ...]
     grows: bool = False
     shrinks: bool = False
     only: tuple[str, ...] = ()
+    besides: tuple[tuple[str, Grant], ...] = ()
 
 
 COMMANDS = {
-    "up": Command((ZONES, *ROLLOUT), grows=True, shrinks=True),
-    "plan": Command((ZONES,)),
+    "up": Command((ZONES, *ROLLOUT, ACCOUNT, ASKING), grows=True, shrinks=True, besides=AHEAD),
+    "plan": Command((ZONES, ACCOUNT), besides=AHEAD),
     "status": Command(ROLLOUT),
-    "down": Command((), shrinks=True),
+    "down": Command(blocking.GRANTS, shrinks=True, besides=blocking.BESIDES),
     "push-image": Command((ZONES,), grows=True, shrinks=True, only=("repository", "image")),
     "logs": Command((*LIVE, Grant("logs:FilterLogEvents", GROUPS))),
     "exec": Command((*LIVE, Grant("ecs:ExecuteCommand", f"ecs:cluster/{{stack}} {TASKS}"))),

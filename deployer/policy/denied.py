@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import botocore.exceptions as faults
 from botocore.parsers import ResponseParserError
@@ -13,22 +13,24 @@ from deployer.aws import Aws, batches
 from deployer.policy.document import Statement
 
 AT_ONCE = 100  # actions a call
+Said = Literal["allowed", "denied", "unsure"]
 
 
 def denied(aws: Aws, statements: Iterable[Statement]) -> list[str] | None:
-    """The actions that the caller may not call as these statements ask for, sorted; None if IAM may not or cannot be
-    asked (the caller needs iam:SimulatePrincipalPolicy, and not every endpoint has it). Changes nothing.
+    """The actions that the caller may not call on anything that these statements name, sorted; None if IAM may not or
+    cannot be asked (the caller needs iam:SimulatePrincipalPolicy, and not every endpoint has it). Changes nothing.
 
     What is simulated are the caller's own policies, its boundary, and the organisation's for its account; not the
     session's policy. Raises AwsError: no answer."""
-    lacking: set[str] = set()
+    told: dict[str, set[Said]] = {}
+    source = principal(aws.caller)
+    if source is None:
+        return None
     try:
-        source = principal(door.client(aws.session, "sts", aws.region, 3, 4).get_caller_identity()["Arn"])
-        if source is None:
-            return None
         for statement in statements:
             for actions in batches(_listed(statement["Action"]), AT_ONCE):
-                lacking |= set(_simulated(aws, source, actions, statement))
+                for action, said in _simulated(aws, source, actions, statement):
+                    told.setdefault(action, set()).add(said)
     except (ResponseParserError, KeyError):
         return None
     except faults.ClientError as error:
@@ -37,7 +39,7 @@ def denied(aws: Aws, statements: Iterable[Statement]) -> list[str] | None:
         return None
     except Exception as error:
         raise door.explain(error, "Asking IAM what the caller may do") from error
-    return sorted(lacking)
+    return sorted(action for action, said in told.items() if said == {"denied"})
 
 
 def principal(arn: str) -> str | None:
@@ -51,7 +53,7 @@ def principal(arn: str) -> str | None:
     return None
 
 
-def _simulated(aws: Aws, source: str, actions: list[str], statement: Statement) -> Iterator[str]:
+def _simulated(aws: Aws, source: str, actions: list[str], statement: Statement) -> Iterator[tuple[str, Said]]:
     """SimulatePrincipalPolicy knows no `*` within an ARN that is meant: patterns are asked for as they stand."""
     pages = aws.iam.get_paginator("simulate_principal_policy").paginate(
         PolicySourceArn=source,
@@ -61,8 +63,15 @@ def _simulated(aws: Aws, source: str, actions: list[str], statement: Statement) 
     )
     for page in pages:
         for result in page["EvaluationResults"]:
-            if result["EvalDecision"] != "allowed":
-                yield result["EvalActionName"]
+            yield result["EvalActionName"], _said(result)
+
+
+def _said(result: dict[str, Any]) -> Said:
+    """Where a policy asks for what only the real call has (an MFA, an address, another tag), nothing is certain."""
+    each = result.get("ResourceSpecificResults", [])
+    if "allowed" in (result["EvalDecision"], *(one["EvalResourceDecision"] for one in each)):
+        return "allowed"
+    return "unsure" if any(one.get("MissingContextValues") for one in (result, *each)) else "denied"
 
 
 def _context(conditions: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

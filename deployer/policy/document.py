@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ LIMIT = 6144  # characters of a managed policy
 GLOBAL = ("iam",)  # services whose ARNs carry no region
 
 Statement = dict[str, Any]
+Given = tuple[Grant, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -74,19 +75,28 @@ def _document(statements: list[Statement]) -> dict[str, Any]:
 def _statements(resources: list[Resource], commands: list[str], site: Site, wide: bool) -> list[Statement]:
     """One for each service and set of conditions: an action meets only the kinds of resources that it knows. What looks
     and what changes stand apart, since one may look further."""
-    merged: dict[tuple[Any, ...], tuple[set[str], set[str], set[Condition]]] = {}
-    for grant, words in _grants(resources, commands, site, wide):
-        arns = [site.arn(end.format(**words)) for end in grant.on.split()]
-        when = [(operator, key, value.format(**words)) for operator, key, value in grant.when]
+
+    def kind(action: str, anywhere: bool, when: list[Condition]) -> tuple[Any, ...]:
         # The calls that make something are listed in one condition.
         alike = sorted((op, key, "" if key.endswith(":CreateAction") else value) for op, key, value in when)
+        return action.partition(":")[0], bool(READING.search(action)), anywhere, tuple(alike)
+
+    return merged(_grants(resources, commands, site, wide), site, kind)
+
+
+def merged(grants: Iterable[Given], site: Site, kind: Callable[..., tuple[Any, ...]]) -> list[Statement]:
+    """A statement for each `kind` of action, of whether it is allowed anywhere, and of conditions."""
+    merged: dict[tuple[Any, ...], tuple[set[str], set[str], set[Condition]]] = {}
+    for grant, words in grants:
+        arns = [site.arn(end) for end in grant.on.format(**words).split()]
+        when = [(operator, key, value.format(**words)) for operator, key, value in grant.when]
         for action in grant.actions.split():
-            kind = (action.partition(":")[0], bool(READING.search(action)), arns == ["*"], tuple(alike))
-            actions, addressed, conditions = merged.setdefault(kind, (set(), set(), set()))
+            alike = kind(action, arns == ["*"], when)
+            actions, addressed, conditions = merged.setdefault(alike, (set(), set(), set()))
             actions.add(action)
             addressed.update(arns)
             conditions.update(when)
-    return [_statement(*merged[kind]) for kind in sorted(merged)]
+    return [_statement(*merged[alike]) for alike in sorted(merged)]
 
 
 def _statement(actions: set[str], arns: set[str], conditions: Iterable[Condition]) -> Statement:
@@ -109,21 +119,29 @@ def _one(values: list[str]) -> str | list[str]:
     return values[0] if len(values) == 1 else values
 
 
-def _grants(
-    resources: list[Resource], commands: list[str], site: Site, wide: bool
-) -> Iterator[tuple[Grant, dict[str, str]]]:
+def _grants(resources: list[Resource], commands: list[str], site: Site, wide: bool) -> Iterator[Given]:
     general = _words(site, None, wide)
     for command in (COMMANDS[name] for name in commands):
         yield from ((grant, general) for type in TYPES.values() for grant in type.scans)
         yield from ((grant, general) for grant in command.grants)
         for resource in resources:
-            words = _words(site, resource, wide)
+            besides = [grant for type, grant in command.besides if type == resource.type]
+            yield from given(resource, besides, site, wide)
             for grant in (*resource.scans, *resource.grants):
                 part = needs(command, resource.type, grant)
                 if grant is PROTECTION and command.shrinks and not command.only:
                     part = grant
-                if part and (not grant.given or getattr(resource, grant.given)):
-                    yield part, words
+                yield from given(resource, [part] if part else [], site, wide)
+
+
+def given(resource: Resource, grants: Iterable[Grant], site: Site, wide: bool = False) -> Iterator[Given]:
+    """Those for which the resource has what they are for, each with what its texts may hold."""
+    words = _words(site, resource, wide) if grants else {}
+    for grant in grants:
+        if not grant.given:
+            yield grant, words
+        elif value := getattr(resource, grant.given):
+            yield grant, words | {grant.given: value}
 
 
 def _words(site: Site, resource: Resource | None, wide: bool) -> dict[str, str]:
@@ -135,8 +153,9 @@ def _words(site: Site, resource: Resource | None, wide: bool) -> dict[str, str]:
             member = resource.name.partition("_")[0]
             words |= {"name": resource.name, "member": member, "elb": f"{_elb(f'{site.stack}-{member}')}-*"}
         elif "group" in words:
-            words["group"] = words["group"].rpartition("/")[0] + "/*"
-    return words | {"stack": site.stack, "region": site.region, "cluster": site.arn(f"ecs:cluster/{site.stack}")}
+            words["group"] = words["group"].rpartition("/")[0] + "/"
+    place = {"partition": site.partition, "region": site.region, "cluster": site.arn(f"ecs:cluster/{site.stack}")}
+    return words | place | {"stack": site.stack}
 
 
 def _elb(name: str) -> str:

@@ -7,6 +7,7 @@
     quotas        room for what will be made
     secrets       secrets given by ARN, and JSON keys
     images        images in ECR
+    permissions   what the caller may not do, if the run goes ahead
     linked        the roles that ECS and Elastic Load Balancing need in an account
 
 Only what this run makes or changes is checked: where nothing is to be done, nothing is asked.
@@ -28,6 +29,7 @@ from deployer.preflight.images import Images
 from deployer.preflight.linked import LinkedRoles
 from deployer.preflight.names import Names
 from deployer.preflight.own import Own
+from deployer.preflight.permissions import Permissions
 from deployer.preflight.quotas import Quotas
 from deployer.preflight.run import Ask, Check, Finding, Missing, Run, Warned
 from deployer.preflight.secrets import Secrets
@@ -39,7 +41,7 @@ CHECKS: tuple[Check, ...] = (
     Secrets(),
     Images(),
     LinkedRoles(),
-    # The caller's permissions: `deployer policy` knows what the run needs and can ask IAM what of it is denied.
+    Permissions(),
 )
 PARALLEL = 32
 # What could not be asked, or was answered in another shape than AWS's.

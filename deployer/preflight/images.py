@@ -13,7 +13,7 @@ from deployer.aws import client, code
 from deployer.docker_errors import unfit
 from deployer.errors import ImageError
 from deployer.preflight.run import Ask, Finding, Run, Told
-from deployer.workload import ECR
+from deployer.resources.public_image import ECR
 
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 SINGLE = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")

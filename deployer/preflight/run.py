@@ -22,13 +22,16 @@ Told = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is ahead. `line` puts `deploy.yaml:LINE: path:` before a message about a place in the file."""
+    """A run that is ahead; `going`: it is not only planned.
+
+    `line` puts `deploy.yaml:LINE: path:` before a message about a place in the file."""
 
     aws: Aws
     plan: Plan
     records: Mapping[str, Record]
     config: Config
     line: Callable[[Where, str], str]
+    going: bool = False
 
     @cached_property
     def changed(self) -> list[Resource]:

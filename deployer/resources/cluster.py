@@ -25,9 +25,9 @@ class Cluster(Resource):
         *making("ecs:CreateCluster", "*", made=CLUSTER),
         Grant("ecs:UpdateCluster ecs:DeleteCluster", CLUSTER, (OWN,)),
         Grant("ecs:ListTasks", when=(IN_CLUSTER,)),
-        Grant("ecs:StopTask", "ecs:task/{stack}/*"),
+        Grant("ecs:DescribeTasks ecs:StopTask", "ecs:task/{stack}/*"),
         retagging(CLUSTER),
-        linked_role("ecs.amazonaws.com"),
+        *linked_role("ecs.amazonaws.com"),
     )
     retry_on = (
         LINKED_ROLE,

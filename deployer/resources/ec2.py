@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from deployer.aws import Aws, batches, tag_dict, tag_list
@@ -37,10 +38,13 @@ class Ec2Resource(Resource):
         """Every living object for which the filter `name` has one of `values` (200 a call at most)."""
         for batch in batches(values, 200):
             arguments = {cls.filter_argument: [{"Name": name, "Values": batch}]}
-            for page in cls.pages(aws, arguments):
-                for item in page[cls.listing]:
-                    if item.get("State") not in cls.gone_states:
-                        yield item
+            ask = partial(cls._items, aws, arguments)
+            items = aws.shared.read((cls.operation, name, *batch), ask) if aws.shared else ask()
+            yield from (item for item in items if item.get("State") not in cls.gone_states)
+
+    @classmethod
+    def _items(cls, aws: Aws, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+        return [item for page in cls.pages(aws, arguments) for item in page[cls.listing]]
 
     @classmethod
     def pages(cls, aws: Aws, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:

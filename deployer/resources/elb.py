@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from deployer.aws import Aws, describe, ignoring, tag_dict, tag_list
 from deployer.resource import Found, Resource
@@ -27,6 +27,40 @@ class ElbResource(Resource):
         aws.elbv2.add_tags(ResourceArns=[id], Tags=self.elb_tags(aws))
 
 
+class NamedElb(ElbResource):
+    """Load balancers and target groups: a name is unique in the account and region."""
+
+    operation: ClassVar[str]
+    listing: ClassVar[str]
+    id_field: ClassVar[str]
+    name_field: ClassVar[str]
+
+    def account_name(self, aws: Aws) -> str:
+        return self.elb_name(aws)
+
+    @classmethod
+    def taken(cls, aws: Aws, names: list[str]) -> set[str]:
+        """One name that is free would fail a call for several: all are listed."""
+        return {item[cls.name_field] for item in cls.all(aws)} & set(names)
+
+    @classmethod
+    def scan(cls, aws: Aws) -> list[Found]:
+        return found_among(aws, [item[cls.id_field] for item in cls.all(aws)], cls.type)
+
+    @classmethod
+    def all(cls, aws: Aws) -> Iterator[dict[str, Any]]:
+        for page in aws.elbv2.get_paginator(cls.operation).paginate(PaginationConfig={"PageSize": 400}):
+            yield from page[cls.listing]
+
+    def find(self, aws: Aws) -> str | None:
+        """Raises ForeignError naming both owners if it is not ours."""
+        with ignoring(*GONE):
+            for item in getattr(aws.elbv2, self.operation)(Names=[self.elb_name(aws)])[self.listing]:
+                arn = item[self.id_field]
+                return aws.claim(self.key, arn, tags_of(aws, [arn]).get(arn, {}))
+        return None
+
+
 def tags_of(aws: Aws, arns: Iterable[str]) -> dict[str, dict[str, str]]:
     """Without what has gone meanwhile."""
     items = describe(
@@ -38,21 +72,6 @@ def tags_of(aws: Aws, arns: Iterable[str]) -> dict[str, dict[str, str]]:
 def found_among(aws: Aws, arns: list[str], type: str) -> list[Found]:
     found = [aws.found(arn, tags) for arn, tags in tags_of(aws, arns).items()]
     return [one for one in found if one and one.key.startswith(f"{type}.")]
-
-
-def names_in_use(aws: Aws, operation: str, listing: str, field: str) -> set[str]:
-    """One name that is free would fail a call for several: all are listed."""
-    pages = aws.elbv2.get_paginator(operation).paginate(PaginationConfig={"PageSize": 400})
-    return {item[field] for page in pages for item in page[listing]}
-
-
-def claim_named(aws: Aws, key: str, operation: str, listing: str, id_field: str, name: str, gone: str) -> str | None:
-    """The ARN of the object of that name, if it is ours. Raises AwsError naming both owners if it is not."""
-    with ignoring(gone):
-        for item in getattr(aws.elbv2, operation)(Names=[name])[listing]:
-            arn = item[id_field]
-            return aws.claim(key, arn, tags_of(aws, [arn]).get(arn, {}))
-    return None
 
 
 def attributes_of(ask: Callable[..., Any], argument: str, ids: list[str]) -> dict[str, dict[str, Any]]:

@@ -29,6 +29,7 @@ class IamRole(Resource):
         Grant("iam:CreateRole iam:TagRole", ROLE, (NEW,)),
         Grant("iam:PutRolePolicy", ROLE),
         Grant("iam:GetRole iam:ListRoleTags iam:ListRolePolicies iam:ListAttachedRolePolicies", f"{ROLE} {GONE}"),
+        Grant("iam:GetAccountAuthorizationDetails"),
         Grant("iam:UpdateAssumeRolePolicy iam:UpdateRole", ROLE, (OWN,)),
         Grant("iam:DeleteRolePolicy iam:DetachRolePolicy iam:DeleteRole", ROLE, (OWN,)),
         Grant("iam:PassRole", ROLE, (("StringEquals", "iam:PassedToService", "{service}"),)),

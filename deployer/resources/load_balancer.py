@@ -8,8 +8,8 @@ from typing import Any
 from deployer.aws import Aws, describe, ignoring
 from deployer.errors import AwsError
 from deployer.grants import OWN, Grant, linked_role, making, retagging
-from deployer.resource import SEEN, Found, Made, Outputs, Retry
-from deployer.resources.elb import ElbResource, attributes_of, claim_named, found_among, names_in_use
+from deployer.resource import SEEN, Made, Outputs, Retry
+from deployer.resources.elb import NamedElb, attributes_of
 
 GONE = "LoadBalancerNotFound"
 BALANCER = "elasticloadbalancing:loadbalancer/*/{elb}/*"
@@ -17,7 +17,7 @@ PROTECTION = Grant("elasticloadbalancing:ModifyLoadBalancerAttributes", BALANCER
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadBalancer(ElbResource):
+class LoadBalancer(NamedElb):
     """`kind`: network or application; `attributes`: AWS's own names and values. A network load balancer always gets
     a security group, since one made without can never get one later.
 
@@ -25,6 +25,9 @@ class LoadBalancer(ElbResource):
     """
 
     type = "load-balancer"
+    operation, listing, id_field, name_field = (
+        "describe_load_balancers", "LoadBalancers", "LoadBalancerArn", "LoadBalancerName"
+    )  # fmt: skip
     replace_on = frozenset({"vpc_id", "scheme", "kind", "pinned"})
     look_first = True  # the same name with the same settings answers with what exists
     exists_on = ("DuplicateLoadBalancerName",)
@@ -35,8 +38,9 @@ class LoadBalancer(ElbResource):
         Grant("elasticloadbalancing:SetSubnets elasticloadbalancing:SetSecurityGroups", BALANCER, (OWN,)),
         Grant("elasticloadbalancing:DeleteLoadBalancer", BALANCER, (OWN,)),
         PROTECTION,
+        Grant("elasticloadbalancing:DescribeLoadBalancerAttributes"),
         retagging(BALANCER),
-        linked_role("elasticloadbalancing.amazonaws.com"),
+        *linked_role("elasticloadbalancing.amazonaws.com"),
     )
     retry_on = (
         Retry(GONE), Retry("SubnetNotFound"), Retry("InvalidSubnet"), Retry("InvalidSecurityGroup"),
@@ -98,22 +102,6 @@ class LoadBalancer(ElbResource):
     def read(cls, aws: Aws, ids: list[str]) -> dict[str, Outputs | None]:
         seen = {item["LoadBalancerArn"]: _outputs(item) | {SEEN: _seen(item)} for item in _describe(aws, ids)}
         return {id: seen.get(id) for id in ids}
-
-    @classmethod
-    def scan(cls, aws: Aws) -> list[Found]:
-        pages = aws.elbv2.get_paginator("describe_load_balancers").paginate()
-        return found_among(aws, [item["LoadBalancerArn"] for page in pages for item in page["LoadBalancers"]], cls.type)
-
-    def account_name(self, aws: Aws) -> str:
-        return self.elb_name(aws)
-
-    @classmethod
-    def taken(cls, aws: Aws, names: list[str]) -> set[str]:
-        return names_in_use(aws, "describe_load_balancers", "LoadBalancers", "LoadBalancerName") & set(names)
-
-    def find(self, aws: Aws) -> str | None:
-        return claim_named(aws, self.key, "describe_load_balancers", "LoadBalancers", "LoadBalancerArn",
-                           self.elb_name(aws), GONE)  # fmt: skip
 
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring(GONE):

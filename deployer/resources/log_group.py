@@ -10,8 +10,7 @@ from deployer.grants import NEW, Grant
 from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry, bearing
 
 # CloudWatch Logs itself writes a group's ARN with `:*`, but for tags.
-GROUP = "logs:log-group:{group} logs:log-group:{group}:*"
-
+GROUP = "logs:log-group:{group}*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +26,8 @@ class LogGroup(Resource):
     grants = (
         Grant("logs:CreateLogGroup logs:PutRetentionPolicy logs:DeleteLogGroup logs:ListTagsForResource", GROUP),
         Grant("logs:TagResource", GROUP, (NEW,)),
-        Grant("logs:AssociateKmsKey logs:DisassociateKmsKey", GROUP, given="kms_key"),
+        Grant("logs:AssociateKmsKey", GROUP, given="kms_key"),
+        Grant("logs:DisassociateKmsKey", GROUP),
     )
 
     group: str

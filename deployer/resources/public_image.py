@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 
 from deployer import image
 from deployer.aws import Aws
 from deployer.resource import Made, Outputs, Progress, Resource
 
+# account, region, repository
+ECR = re.compile(r"^(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
 _resolve = functools.cache(image.resolve)  # asked before the account is touched, used afterwards
 
 
@@ -23,6 +26,14 @@ class PublicImage(Resource):
 
     reference: str
     platform: str
+
+    @property
+    def in_ecr(self) -> str:
+        """The end of its repository's ARN; empty for other registries."""
+        if not (match := ECR.match(self.reference)):
+            return ""
+        account, region, repository = match.groups()
+        return f"{region}:{account}:repository/{repository}"
 
     def _pinned(self, progress: Progress) -> str:
         pinned = _resolve(self.reference, self.platform)

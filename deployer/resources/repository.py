@@ -48,8 +48,10 @@ class Repository(Resource):
     scans = (Grant("ecr:DescribeRepositories"),)
     grants = (
         Grant("ecr:CreateRepository ecr:TagResource", REPOSITORY, (NEW,)),
-        Grant("ecr:PutLifecyclePolicy ecr:ListTagsForResource", REPOSITORY),
+        Grant("ecr:PutLifecyclePolicy ecr:ListTagsForResource ecr:GetRepositoryPolicy", REPOSITORY),
         Grant("ecr:PutImageTagMutability ecr:PutImageScanningConfiguration ecr:DeleteRepository", REPOSITORY, (OWN,)),
+        Grant("ecr:SetRepositoryPolicy ecr:DeleteRepositoryPolicy", REPOSITORY, (OWN,)),
+        Grant("ecr:GetRegistryScanningConfiguration"),
         # https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
         Grant("kms:CreateGrant kms:RetireGrant kms:DescribeKey", "{kms_key}", given="kms_key"),
     )
@@ -122,8 +124,7 @@ class Repository(Resource):
     @classmethod
     def taken(cls, aws: Aws, names: list[str]) -> set[str]:
         """One name that is free would fail a call for several: all are listed."""
-        pages = aws.ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000})
-        return {item["repositoryName"] for page in pages for item in page["repositories"]} & set(names)
+        return {name for name, _ in _names(aws)} & set(names)
 
     @classmethod
     def named(cls, aws: Aws) -> list[Found]:
@@ -147,7 +148,7 @@ class Repository(Resource):
 
 def _names(aws: Aws) -> list[tuple[str, str]]:
     """Name and ARN of each repository under the stack's name."""
-    pages = aws.ecr.get_paginator("describe_repositories").paginate()
+    pages = aws.ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000})
     items = [(item["repositoryName"], item["repositoryArn"]) for page in pages for item in page["repositories"]]
     return [(name, arn) for name, arn in items if name.startswith(f"{aws.stack}/")]
 

@@ -17,7 +17,7 @@ from deployer.resource import SEEN, Found, Made, Outputs, Resource, Retry, beari
 
 AT_ONCE = 600  # seconds around now: the date of a deletion without recovery
 # Secrets Manager ends a name with six characters of its own, once the secret is made.
-SECRET = "secretsmanager:secret:{stack}/{name} secretsmanager:secret:{stack}/{name}-??????"
+SECRET = "secretsmanager:secret:{stack}/{name}*"
 
 
 ALPHABET = string.ascii_letters + string.digits
@@ -117,10 +117,8 @@ class Secret(Resource):
 
     @classmethod
     def taken(cls, aws: Aws, names: list[str]) -> set[str]:
-        """Also those that are scheduled for deletion. The filter is for words: it may let others through."""
-        filters = [{"Key": "name", "Values": [f"{aws.stack}/"]}]
-        pages = aws.secretsmanager.get_paginator("list_secrets").paginate(Filters=filters, IncludePlannedDeletion=True)
-        return {item["Name"] for page in pages for item in page["SecretList"]} & set(names)
+        """Also those that are scheduled for deletion."""
+        return {item["Name"] for item in _bearing(aws)} & set(names)
 
     def claimed(self, aws: Aws) -> None:
         """A name is not free while its secret waits for its deletion; one deleted at once frees it in a moment."""
@@ -133,10 +131,7 @@ class Secret(Resource):
     @classmethod
     def named(cls, aws: Aws) -> list[Found]:
         """Also what is scheduled for deletion: its name is not free until then."""
-        filters = [{"Key": "name", "Values": [f"{aws.stack}/"]}]
-        lister = aws.secretsmanager.get_paginator("list_secrets")
-        pages = lister.paginate(Filters=filters, IncludePlannedDeletion=True)
-        items = [item for page in pages for item in page["SecretList"] if _known(aws, item["ARN"])]
+        items = (item for item in _bearing(aws) if _known(aws, item["ARN"]))
         return [bearing(cls.type, item["ARN"], tag_dict(item.get("Tags"))) for item in items]
 
     def find(self, aws: Aws) -> str | None:
@@ -169,6 +164,14 @@ def _listed(aws: Aws) -> list[dict[str, Any]]:
     filters = [{"Key": "tag-value", "Values": [aws.stack_id or aws.stack]}]
     pages = aws.secretsmanager.get_paginator("list_secrets").paginate(Filters=filters)
     return [item for page in pages for item in page["SecretList"] if "DeletedDate" not in item]
+
+
+def _bearing(aws: Aws) -> list[dict[str, Any]]:
+    """What bears the stack's names, also while it is scheduled for deletion. The filter is for words: it may let others
+    through."""
+    filters = [{"Key": "name", "Values": [f"{aws.stack}/"]}]
+    pages = aws.secretsmanager.get_paginator("list_secrets").paginate(Filters=filters, IncludePlannedDeletion=True)
+    return [item for page in pages for item in page["SecretList"]]
 
 
 def _outputs(secret: dict[str, Any]) -> Outputs:

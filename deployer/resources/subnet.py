@@ -23,7 +23,7 @@ class Subnet(Ec2Resource):
     grants = (
         *making("ec2:CreateSubnet", "ec2:subnet/*"),
         Grant("ec2:CreateSubnet", "ec2:vpc/*", (OWN,)),
-        Grant("ec2:DeleteSubnet", "ec2:subnet/*", (OWN,)),
+        Grant("ec2:ModifySubnetAttribute ec2:DeleteSubnet", "ec2:subnet/*", (OWN,)),
     )
 
     vpc_id: str

@@ -8,19 +8,22 @@ from typing import Any
 
 from deployer.aws import Aws, describe, ignoring
 from deployer.grants import OWN, Grant, making, retagging
-from deployer.resource import SEEN, Found, Made, Outputs, Retry
-from deployer.resources.elb import ElbResource, attributes_of, claim_named, found_among, names_in_use
+from deployer.resource import SEEN, Made, Outputs, Retry
+from deployer.resources.elb import NamedElb, attributes_of
 
 GONE = "TargetGroupNotFound"
 GROUP = "elasticloadbalancing:targetgroup/{elb}/*"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TargetGroup(ElbResource):
+class TargetGroup(NamedElb):
     """`health`: CreateTargetGroup's own arguments; `balancer`: what replaces the load balancer, since a target group
     cannot serve two and so is replaced with its own."""
 
     type = "target-group"
+    operation, listing, id_field, name_field = (
+        "describe_target_groups", "TargetGroups", "TargetGroupArn", "TargetGroupName"
+    )  # fmt: skip
     replace_on = frozenset({"vpc_id", "port", "protocol", "balancer"})
     look_first = True
     exists_on = ("DuplicateTargetGroupName",)
@@ -29,6 +32,7 @@ class TargetGroup(ElbResource):
         *making("elasticloadbalancing:CreateTargetGroup", GROUP),
         Grant("elasticloadbalancing:ModifyTargetGroup elasticloadbalancing:ModifyTargetGroupAttributes", GROUP, (OWN,)),
         Grant("elasticloadbalancing:DeleteTargetGroup", GROUP, (OWN,)),
+        Grant("elasticloadbalancing:DescribeTargetGroupAttributes"),
         retagging(GROUP),
     )
     # A VPC made a moment ago is "not found" here (the words: ansible/ansible#31919).
@@ -75,22 +79,6 @@ class TargetGroup(ElbResource):
     @classmethod
     def inspect(cls, aws: Aws, ids: list[str]) -> dict[str, dict[str, Any]]:
         return attributes_of(aws.elbv2.describe_target_group_attributes, "TargetGroupArn", ids)
-
-    @classmethod
-    def scan(cls, aws: Aws) -> list[Found]:
-        pages = aws.elbv2.get_paginator("describe_target_groups").paginate()
-        return found_among(aws, [item["TargetGroupArn"] for page in pages for item in page["TargetGroups"]], cls.type)
-
-    def account_name(self, aws: Aws) -> str:
-        return self.elb_name(aws)
-
-    @classmethod
-    def taken(cls, aws: Aws, names: list[str]) -> set[str]:
-        return names_in_use(aws, "describe_target_groups", "TargetGroups", "TargetGroupName") & set(names)
-
-    def find(self, aws: Aws) -> str | None:
-        return claim_named(aws, self.key, "describe_target_groups", "TargetGroups", "TargetGroupArn",
-                           self.elb_name(aws), GONE)  # fmt: skip
 
     def delete(self, aws: Aws, id: str) -> None:
         with ignoring(GONE):

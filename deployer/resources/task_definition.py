@@ -7,7 +7,7 @@ from typing import Any
 
 from deployer.aws import Aws, ignoring, tag_dict, tag_list
 from deployer.grants import OWN, Grant, making
-from deployer.resource import Found, Made, Outputs, Rate, Resource, Retry
+from deployer.resource import Found, Join, Made, Outputs, Rate, Resource, Retry
 
 FEW = 10  # up to so many are described one by one; more are looked up in the account's list of active ones
 TMP = "tmp"
@@ -54,6 +54,18 @@ class TaskDefinition(Resource):
         "image", "cpu", "memory", "architecture", "execution_role", "task_role", "log_group", "port", "command",
         "entrypoint", "environment", "secrets", "marks", "user", "read_only", "tmpfs", "exec",
     })  # fmt: skip
+
+    @property
+    def given_secrets(self) -> str:
+        """The ARNs of secrets that exist already, with blanks between."""
+        texts = (one for one in self.secrets.values() if isinstance(one, str))
+        return " ".join(sorted({":".join(text.split(":")[:7]) for text in texts} | set(self.keyed_secrets.split())))
+
+    @property
+    def keyed_secrets(self) -> str:
+        """Those of them that this revision reads by a JSON key."""
+        joins = (one.parts for one in self.secrets.values() if isinstance(one, Join))
+        return " ".join(sorted({parts[0] for parts in joins if isinstance(parts[0], str)}))
 
     def family(self, aws: Aws) -> str:
         return f"{aws.stack}-{self.name}"

@@ -23,6 +23,7 @@ class Vpc(Ec2Resource):
     grants = (
         *making("ec2:CreateVpc", "ec2:vpc/*"),
         Grant("ec2:ModifyVpcAttribute ec2:DeleteVpc", "ec2:vpc/*", (OWN,)),
+        Grant("ec2:DescribeVpcAttribute"),
     )
 
     cidr: str

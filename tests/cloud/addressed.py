@@ -51,7 +51,7 @@ class Account:
 def checks(service: str, operation: str, asked: Parameters, account: Account) -> list[Check]:
     """Raises NotImplementedError for a call of a service that is not modelled."""
     models = {"ec2": _ec2, "elbv2": _elb, "iam": _iam, "ecs": _ecs, "logs": _logs, "ecr": _ecr,
-              "secretsmanager": _secrets, "sts": lambda *asked: iter(())}  # fmt: skip
+              "secretsmanager": _secrets, "servicequotas": _quotas, "sts": lambda *asked: iter(())}  # fmt: skip
     if service not in models:
         raise NotImplementedError(f"{service}.{operation}")
     return list(models[service](operation, asked, account))
@@ -120,6 +120,10 @@ def _iam(operation: str, asked: Parameters, account: Account) -> Iterator[Check]
         arn = account.arn("iam", f"role{asked['Path']}{asked['RoleName']}")
         yield Check("iam:CreateRole", arn, tags)
         yield Check("iam:TagRole", arn, tags)
+    elif operation == "CreateServiceLinkedRole":
+        name = asked["AWSServiceName"]
+        arn = account.arn("iam", f"role/aws-service-role/{name}/AWSServiceRoleFor")
+        yield Check("iam:CreateServiceLinkedRole", arn, {"iam:AWSServiceName": name})
     elif "RoleName" in asked:
         arn = account.found("role", asked["RoleName"]) or account.arn("iam", f"role/{asked['RoleName']}")
         yield Check(f"iam:{operation}", arn, tags | account.of(arn))
@@ -221,3 +225,7 @@ def _secrets(operation: str, asked: Parameters, account: Account) -> Iterator[Ch
     if key := asked.get("KmsKeyId"):
         yield Check("kms:GenerateDataKey", key)
         yield Check("kms:Decrypt", key)
+
+
+def _quotas(operation: str, asked: Parameters, account: Account) -> Iterator[Check]:
+    yield Check(f"servicequotas:{operation}", "*")

@@ -113,20 +113,33 @@ def simulated(who: list[Statement], form: dict[str, str]) -> bytes:
         if match := re.fullmatch(r"ContextEntries\.member\.(\d+)\.ContextKeyName", key):
             context[name] = form[f"ContextEntries.member.{match[1]}.ContextKeyValues.member.1"]
     results = [
-        (action, resource, allows(who, Check(action, resource, context)))
+        (
+            action,
+            resource,
+            "allowed" if allows(who, Check(action, resource, context)) else "implicitDeny",
+            "".join(f"<member>{key}</member>" for key in missing(who, action, context)),
+        )
         for action in members("ActionNames")
         for resource in members("ResourceArns") or ["*"]
     ]
     lines = "".join(
         f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>{escape(resource)}</EvalResourceName>"
-        f"<EvalDecision>{'allowed' if well else 'implicitDeny'}</EvalDecision></member>"
-        for action, resource, well in results
+        f"<EvalDecision>{said}</EvalDecision><ResourceSpecificResults><member>"
+        f"<EvalResourceName>{escape(resource)}</EvalResourceName><EvalResourceDecision>{said}</EvalResourceDecision>"
+        f"<MissingContextValues>{keys}</MissingContextValues></member></ResourceSpecificResults></member>"
+        for action, resource, said, keys in results
     )
     return (
         '<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><SimulatePrincipalPolicyResult>'
         f"<IsTruncated>false</IsTruncated><EvaluationResults>{lines}</EvaluationResults></SimulatePrincipalPolicyResult>"
         "<ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></SimulatePrincipalPolicyResponse>"
     ).encode()
+
+
+def missing(who: list[Statement], action: str, context: dict[str, str]) -> set[str]:
+    """The condition keys of which the statements about this action ask and the simulation was told nothing."""
+    asked = [one for one in who if any(like(pattern, action) for pattern in listed(one["Action"]))]
+    return {key for one in asked for keys in one.get("Condition", {}).values() for key in keys} - context.keys()
 
 
 def parameters(environ: dict[str, Any], body: bytes) -> dict[str, Any]:

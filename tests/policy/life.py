@@ -25,6 +25,7 @@ network: {{nat: single}}
 secrets:
   made: {{generate: 24}}
   given: {{from_env: GIVEN}}
+  shared: {{arn: "SECRET"}}
 services:
   api:
     image: registry.invalid/api:1
@@ -32,7 +33,7 @@ services:
     release: ["migrate"]
     exec: true
     load_balancer: {{scheme: public, certificate: CERTIFICATE}}
-    secrets: {{MADE: made, GIVEN: given}}
+    secrets: {{MADE: made, GIVEN: given, SHARED: "shared:key"}}
   worker:
     image: registry.invalid/worker:1
 """
@@ -135,6 +136,10 @@ def by_hand(cloud: Cloud) -> None:
             iam.delete_role(RoleName=role["RoleName"])
         else:
             iam.attach_role_policy(RoleName=role["RoleName"], PolicyArn=policy)
+    cloud.client("logs", hidden=True).associate_kms_key(logGroupName="/deployer/voting/web", kmsKeyId=KEY)
+    ec2 = cloud.client("ec2", hidden=True)
+    subnet = ec2.describe_subnets(Filters=[{"Name": "tag:deployer:stack", "Values": ["voting"]}])["Subnets"][0]
+    ec2.modify_subnet_attribute(SubnetId=subnet["SubnetId"], MapPublicIpOnLaunch={"Value": True})
     secrets.delete_secret(SecretId="voting/redis-password", RecoveryWindowInDays=7)
 
 
@@ -145,7 +150,8 @@ def rich(cloud: Cloud, folder: Path, start: Start) -> Life:
         cloud.client("acm", hidden=True).request_certificate(DomainName=f"{name}.example.org")["CertificateArn"]
         for name in ("one", "other")
     )
-    project.file.write_text(RICH.replace("CERTIFICATE", one))
+    shared = cloud.client("secretsmanager", hidden=True).create_secret(Name="others", SecretString='{"key": "value"}')
+    project.file.write_text(RICH.replace("CERTIFICATE", one).replace("SECRET", shared["ARN"]))
     before = cloud.inventory()
     me = Person(project, GIVEN="first")
     cloud.oneoff(0)

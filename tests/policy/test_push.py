@@ -3,6 +3,8 @@
 # ruff: noqa: F811  (fixtures are imported by name)
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.policy.life import Person
@@ -16,15 +18,21 @@ BY_DOCKER = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:PutIma
              "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"}  # fmt: skip
 # A repository has nothing to change in place: an unfinished one is set right.
 UNFINISHED = {"ecr:PutImageTagMutability", "ecr:PutImageScanningConfiguration"}
+EVERYBODY, SOMEBODY = (
+    {"Effect": "Allow", "Principal": {"AWS": who}, "Action": "ecr:BatchGetImage"} for who in ("*", "123456789012")
+)
 
 
 @pytest.mark.docker
 def test_building_pushing_and_a_hopeless_rollout_need_nothing_but_the_policy(shop: Shop) -> None:
+    shop.cloud.client("ecs", hidden=True).create_cluster(clusterName="of-others")  # who may run our images
     before = shop.cloud.inventory()
     me = Person(shop)
     shop.cloud.fault("kill-after", "ecr", "CreateRepository")
     assert shop.run("push-image", env=me.env).code < 0
+    opened(shop, EVERYBODY)
     me.run("up")
+    opened(shop, EVERYBODY, SOMEBODY)
     shop.cloud.tempo(task=1.0)  # else ECS gives up before anybody has looked
     hopeless = me.run("up", "--image", f"web={shop.cloud.registry}/voting/web@sha256:{'9' * 64}", code=1)
     assert "ecs.StopServiceDeployment" in hopeless.mutations, hopeless.text
@@ -35,4 +43,10 @@ def test_building_pushing_and_a_hopeless_rollout_need_nothing_but_the_policy(sho
     life = me.life(before)
     assert not any(life.left.values()), life.left
     unused = {action for action in life.actions - life.used if action.startswith("ecr:")}
-    assert unused - UNFINISHED == BY_DOCKER
+    assert unused - UNFINISHED == BY_DOCKER and "ecs:ListClusters" in life.used
+
+
+def opened(shop: Shop, *statements: dict[str, object]) -> None:
+    """By hand."""
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    shop.cloud.client("ecr", hidden=True).set_repository_policy(repositoryName="voting/web", policyText=policy)

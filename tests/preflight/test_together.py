@@ -58,7 +58,7 @@ def test_with_nothing_to_do_nothing_is_checked(project: Project) -> None:
     project.cloud.quota("vpc", "L-F678F1CE", 1)
     for run in (project.up().ended(0), project.plan().ended(0)):
         asked = {str(call) for call in run.calls}
-        assert len(run.calls) <= 23, sorted(asked)
+        assert len(run.calls) <= 27, sorted(asked)
         assert not asked & {"iam.GetAccountSummary", "iam.GetRole", "servicequotas.ListServiceQuotas"}
     project.edit(("count: 1", "count: 2"))
     run = project.up().ended(0)

@@ -31,6 +31,7 @@ class Answers:
     """Clients that know one answer each, whatever they are asked; `ec2.describe_x` or a page of `ec2.describe_xs`."""
 
     stack, stack_id, region, account = "voting", "", "us-east-1", "123456789012"
+    shared = None
 
     def __init__(self, service: str, operation: str, answer: dict[str, Any]) -> None:
         paginator = SimpleNamespace(paginate=lambda **asked: [answer])

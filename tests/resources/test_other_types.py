@@ -106,7 +106,8 @@ class TestLifeCycle(LifeCycle):
 def test_no_type_is_left_out() -> None:
     modules = (test_ec2_types, test_iam_types, test_ecs_types, test_elb_types, test_ecr_types)
     tested = {case.subject.type for module in modules for case in module.CASES} | {case.subject.type for case in CASES}
-    assert tested | ALONE == set(TYPES)
+    ours = {name for name, type in TYPES.items() if type.__module__.startswith("deployer.")}
+    assert tested | ALONE == ours
     assert not tested & ALONE
 
 

@@ -392,7 +392,8 @@ def test_an_object_in_the_way_is_named_with_its_owner_and_left_alone(project: Pr
     logs.create_log_group(logGroupName="/deployer/voting/web", tags={"team": "theirs"})
     run = project.up().ended(1)
     assert "/deployer/voting/web" in run.text and "nobody that deployer knows" in run.text
-    assert project.state["id"] in run.text
+    assert "this stack, voting, has id" in run.text
+    assert run.mutations == [] and not project.state_file.exists()
     project.down().ended(0)
     assert [each["logGroupName"] for each in logs.describe_log_groups()["logGroups"]] == ["/deployer/voting/web"]
 

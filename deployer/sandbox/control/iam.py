@@ -1,4 +1,5 @@
-"""IAM: a role's trust must be a policy document; linked roles are named as by AWS; its own policies are read once."""
+"""IAM: a role's trust must be a policy document; linked roles are named as by AWS; its own policies are read once; and
+nothing is simulated."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any
 from moto.iam import models
 from moto.iam.exceptions import InvalidInput, MalformedPolicyDocument
 from moto.iam.models import IAMBackend
+from moto.iam.responses import IamResponse
 
 LINKED = {"ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"}  # what comes after AWSServiceRoleFor
 
@@ -50,6 +52,10 @@ def install() -> None:
             raise InvalidInput(f"Service role name {role} has been taken in this account.")
         return link(self, service_name, description, suffix)
 
+    def simulate_principal_policy(self: IamResponse) -> None:
+        raise InvalidInput("Nobody's policies are enforced here.")
+
+    IamResponse.simulate_principal_policy = simulate_principal_policy
     models.SERVICE_NAME_CONVERSION.update(LINKED)
     IAMBackend.create_service_linked_role = create_service_linked_role
     IAMBackend._init_aws_policies = init_aws_policies

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 Headers = list[tuple[str, str]]
 Answer = tuple[int, Headers, bytes]
-READING = re.compile(r"Describe|Get|List|Head|Filter|Batch(Get|Check)")
+READING = re.compile(r"Describe|Get|List|Head|Filter|Batch(Get|Check)|Simulate")
 REMOVING = re.compile(r"Delete|Release|Disassociate|Detach|Deregister|Revoke|Stop")
 
 
