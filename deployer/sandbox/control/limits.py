@@ -71,7 +71,7 @@ def create_target_group(call: ELBV2Response) -> None:
 def modify_target_group(call: ELBV2Response) -> None:
     group = call.elbv2_backend.target_groups.get(call._get_param("TargetGroupArn"))
     if group:
-        _health(call, call._get_param("HealthCheckProtocol") or group.healthcheck_protocol, group.protocol)
+        _health(call, call._get_param("HealthCheckProtocol") or group.health_check_protocol, group.protocol)
 
 
 def _named(call: ELBV2Response, shape: re.Pattern[str], what: str) -> None:
