@@ -187,7 +187,7 @@ def _carry_out(
         with console.live():
             if outlook.linked:
                 session.state.save()  # where there is no room, nothing at all is made
-            with made(session.aws, outlook.linked):
+            with made(session.aws, outlook.linked, parallel):
                 outcome = apply.run(plan)
     _explain(session, outcome)
     if session.settings.sandbox:  # an address has its port only once its listener is there

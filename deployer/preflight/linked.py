@@ -38,10 +38,14 @@ def _exists(aws: Aws, role: str) -> bool:
 
 
 @contextlib.contextmanager
-def made(aws: Aws, services: list[str]) -> Iterator[None]:
-    """Makes the linked roles of `services` while the body runs. Whatever IAM refuses (no permission; there already,
-    which is InvalidInput "has been taken") is left to AWS, which makes them itself at the first use."""
-    if not services:
+def made(aws: Aws, services: list[str], parallel: int) -> Iterator[None]:
+    """Makes the linked roles of `services` while the body runs; before it, if nothing may run beside.
+
+    Whatever IAM refuses (no permission; there already, which is InvalidInput "has been taken") is left to AWS, which
+    makes them itself at the first use."""
+    if parallel == 1 or not services:
+        for service in services:
+            _make(aws, service)
         yield
         return
     with ThreadPoolExecutor(len(services), thread_name_prefix="linked") as pool:

@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import sys
+from functools import cache
 from typing import Any
 
 LISTED_AFTER = "TESTS_LISTED_AFTER"
@@ -21,6 +22,7 @@ LISTED_AFTER = "TESTS_LISTED_AFTER"
 
 def warm_up() -> None:
     import boto3
+    from botocore import useragent
     from botocore.loaders import JSONFileLoader
 
     import deployer.apply
@@ -45,6 +47,8 @@ def warm_up() -> None:
     deployer.sweep.LOOKS = (0, 0.2)
     deployer.removal.STRANGERS = 0.5
     deployer.making.LOOKS = (0.0,)
+    # botocore works it out anew for each call, with the same result: a good part of a client's time.
+    useragent.sanitize_user_agent_string_component = cache(useragent.sanitize_user_agent_string_component)
     load, kept = JSONFileLoader.load_file, {}
 
     def load_file(self: Any, path: str) -> Any:
