@@ -54,7 +54,7 @@ def test_on_a_terminal(project: Project) -> None:
 
 
 def test_with_nothing_to_do_nothing_is_checked(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     project.cloud.quota("vpc", "L-F678F1CE", 1)
     for run in (project.up().ended(0), project.plan().ended(0)):
         asked = {str(call) for call in run.calls}

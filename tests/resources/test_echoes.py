@@ -43,8 +43,9 @@ class Answers:
     def owns(self, tags: dict[str, str]) -> bool:
         return True
 
-    def arn(self, service: str, resource: str) -> str:
-        return f"arn:aws:{service}:us-east-1:123456789012:{resource}"
+    def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
+        place = self.region if region is None else region
+        return f"arn:aws:{service}:{place}:{self.account}:{resource}"
 
 
 def empty() -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cloud import Cloud
-from tests.whole.project import Project, Warm
+from tests.whole.project import QUICK, Project, Warm
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
 @pytest.fixture
 def project(cloud: Cloud, warm: Warm, tmp_path: Path) -> Iterator[Project]:
     """The voting app in a directory of its own, and an empty account."""
-    cloud.tempo(task=0.02, drain=0.02, nat=0.02)
+    cloud.tempo(**QUICK)
     yield Project(cloud, tmp_path / "voting", start=warm)
     assert not cloud.errors(), "the cloud itself failed"
 

@@ -96,7 +96,7 @@ def test_where_reading_is_not_permitted_nothing_is_changed(
 
 @pytest.mark.parametrize("args", [("status",), ("down", "-y"), ("plan", *IMAGES), UP])
 def test_expired_credentials_leave_what_is_deployed(project: Project, args: tuple[str, ...]) -> None:
-    project.up().ended(0)
+    project.stand()
     before = project.state_file.read_bytes()
     project.cloud.fault("error", service="ecs", code="ExpiredTokenException", message="The token has expired", times=99)
     assert "sign in again" in refused(project.run(*args), 1)

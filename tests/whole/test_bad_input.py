@@ -314,7 +314,7 @@ def stale() -> str:
 
 
 def test_a_state_of_another_region_is_refused(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     before = project.state_file.read_bytes()
     run = project.up("--region", "eu-west-1", "-y")
     assert "us-east-1" in untouched(run, 1)[0] and "eu-west-1" in errors(run)[0]

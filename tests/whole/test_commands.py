@@ -25,14 +25,14 @@ def test_up_prints_the_address_of_what_is_public(project: Project) -> None:
 
 
 def test_an_update_goes_ahead_without_asking(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     project.edit(("count: 1", "count: 2"))
     assert project.up().ended(0).mutations == ["ecs.UpdateService", "ecs.TagResource"]
     assert any("desired 2" in each for each in project.cloud.inventory()["services"])
 
 
 def test_another_image_is_a_new_revision_and_keeps_the_former_for_a_rollback(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     project.run("up", "--image", "web=registry.invalid/web:2", *IMAGES[2:]).ended(0)
     assert "task-definition.web: 2" in project.cloud.inventory()["task_definitions"]
     assert project.record("task-definition.web")["inputs"]["image"] == "registry.invalid/web:2"
@@ -103,7 +103,7 @@ def test_plan_is_up_with_plan_and_changes_nothing(project: Project) -> None:
 
 
 def test_plan_says_why(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     project.edit(("count: 1", "count: 3"), ("10.0.0.0/16", "10.9.0.0/16"))
     plan = project.plan().ended(0)
     assert "vpc.main" in plan.out and "cidr" in plan.out and "10.9.0.0/16" in plan.out
@@ -123,7 +123,7 @@ def test_the_detailed_exit_code_follows_terraform(project: Project) -> None:
 
 
 def test_plan_needs_no_lock_and_writes_nothing(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     before = sorted(path.name for path in project.state_file.parent.iterdir())
     project.plan().ended(0)
     assert sorted(path.name for path in project.state_file.parent.iterdir()) == before
@@ -137,14 +137,14 @@ def moved(project: Project) -> None:
 
 
 def test_without_a_terminal_a_needed_question_is_an_error_and_nothing_is_changed(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     for run in (project.run("down"), (moved(project), project.up())[1]):
         assert run.ended(2).mutations == []
         assert "no terminal" in run.text and "--yes" in run.text
 
 
 def test_another_network_replaces_everything_in_it_and_leaves_nothing_of_the_old_one(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     moved(project)
     run = project.up("-y", "--json").ended(0)
     assert run.summary["replaced"] >= 10
@@ -154,7 +154,7 @@ def test_another_network_replaces_everything_in_it_and_leaves_nothing_of_the_old
 
 
 def test_answering_no_changes_nothing(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     before = project.cloud.inventory()
     project.cloud.forget_calls()
     shown = Terminal.begin(project, "down").say("[y/N]", "n\r").end(2)
@@ -166,7 +166,7 @@ def test_answering_no_changes_nothing(project: Project) -> None:
 
 
 def test_answering_yes_goes_ahead(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     moved(project)
     Terminal.begin(project, "up", *IMAGES).say("[y/N]", "y\r").end(0)
     assert project.cloud.inventory()["vpcs"] == ["vpc.main 10.1.0.0/16"]
@@ -187,7 +187,7 @@ def test_status_of_what_is_not_deployed_is_4(project: Project) -> None:
 
 
 def test_the_status_document(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     document = project.run("status", "--json").ended(0).json
     assert set(document) == {"stack", "environment", "account", "region", "healthy", "services", "resources"}
     assert (document["stack"], document["environment"], document["healthy"]) == ("voting", None, True)
@@ -209,7 +209,7 @@ def test_the_status_document(project: Project) -> None:
 
 
 def test_status_shows_what_is_missing_and_check_says_5(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     project.cloud.client("logs", hidden=True).delete_log_group(logGroupName=project.record("log-group.web")["id"])
     run = project.run("status").ended(0)
     assert "missing" in run.out and "log-group.web" in run.out and "not healthy" in run.out
@@ -217,14 +217,14 @@ def test_status_shows_what_is_missing_and_check_says_5(project: Project) -> None
 
 
 def test_status_changes_nothing(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     before = project.state_file.read_bytes()
     assert project.run("status").ended(0).mutations == []
     assert project.state_file.read_bytes() == before
 
 
 def test_watching_ends_with_ctrl_c(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     process = project.begin("status", "--watch")
     assert process.stdout
     assert process.stdout.readline().startswith("voting")
@@ -255,7 +255,7 @@ def test_a_rollout_that_fails_ends_with_its_reason_and_the_mending_up_works(
 
 
 def test_a_rollout_that_was_rolled_back_is_a_failure(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     project.cloud.scheduler("crash", "web")
     run = project.run("up", "--image", "web=registry.invalid/web:2", *IMAGES[2:]).ended(1)
     assert "voting-web:2 failed" in run.text and "voting-web:1" in run.text
@@ -269,14 +269,14 @@ def test_a_rollout_that_was_rolled_back_is_a_failure(project: Project) -> None:
 
 
 def test_down_leaves_the_account_as_it_was_and_no_record(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     run = project.down("--json").ended(0)
     assert project.cloud.is_empty() and not project.state_file.exists()
     assert run.summary["deleted"] >= 40 and run.summary["failed"] == 0
 
 
 def test_down_plan_shows_what_would_go_and_changes_nothing(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     run = project.run("down", "--plan").ended(0)
     assert run.mutations == [] and "vpc.main" in run.out and "to delete" in run.out
     steps = project.run("down", "--plan", "--json").ended(0).json["steps"]
@@ -324,7 +324,7 @@ def test_each_environment_is_a_stack_with_a_state_of_its_own(project: Project) -
 
 
 def test_a_service_that_leaves_the_file_leaves_the_account(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     text = project.file.read_text()
     start, end = text.index("  redis:\n"), text.index("  web:\n")
     project.file.write_text(
@@ -339,7 +339,7 @@ def test_a_service_that_leaves_the_file_leaves_the_account(project: Project) -> 
 
 
 def test_a_renamed_service_is_a_new_one_and_the_old_one_goes(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     project.edit(("  web:\n", "  front:\n"))
     images = ("--image", "front=registry.invalid/web:1", *IMAGES[2:])
     project.run("up", *images, "-y").ended(0)
@@ -348,7 +348,7 @@ def test_a_renamed_service_is_a_new_one_and_the_old_one_goes(project: Project) -
 
 
 def test_a_renamed_stack_is_another_one(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     project.edit(("name: voting", "name: polls"))
     assert project.run("status").code == 4
     project.up().ended(0)
@@ -360,7 +360,7 @@ def test_a_renamed_stack_is_another_one(project: Project) -> None:
     ("load_balancer: internal", "load_balancer: {scheme: internal, type: network, port: 6380}"),
 ])  # fmt: skip
 def test_the_topology_may_be_changed_there_and_back(project: Project, old: str, new: str) -> None:
-    project.up().ended(0)
+    project.stand()
     before = project.cloud.inventory()
     project.edit((old, new))
     project.up("-y").ended(0)
@@ -386,7 +386,7 @@ def test_state_show(project: Project) -> None:
 
 
 def test_rebuild_refuses_to_overwrite_a_state(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     before = project.state_file.read_bytes()
     run = project.run("state", "rebuild").ended(1)
     assert "There is a record" in run.err and project.state_file.read_bytes() == before
@@ -465,14 +465,14 @@ def test_what_was_interrupted_is_recorded_and_can_be_continued(
 
 
 def test_ctrl_c_at_the_question_is_130_and_changes_nothing(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     before = project.cloud.inventory()
     Terminal.begin(project, "down").interrupt("[y/N]").end(130)
     assert project.cloud.inventory() == before
 
 
 def test_ctrl_c_during_down_is_recorded(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     project.cloud.latency(0.1)
     project.cloud.forget_calls()
     process = project.begin("down", "-y")

@@ -126,7 +126,7 @@ def test_json_of_a_failure_names_the_failed_step_and_still_ends_with_the_summary
 
 
 def test_json_of_down_and_of_nothing_to_do(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     assert [event["event"] for event in project.up("--json").ended(0).events] == ["summary"]
     run = project.down("--json").ended(0)
     assert run.summary["deleted"] == len([event for event in run.events if event["event"] == "done"])
@@ -239,7 +239,7 @@ def test_no_secret_value_is_to_be_seen_anywhere(project: Project) -> None:
 
 
 def test_a_generated_secret_is_made_once_and_never_changed(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     before = values(project)
     project.edit(("count: 1", "count: 2"))
     assert not any("ecretsmanager" in call for call in project.up().ended(0).mutations)

@@ -171,7 +171,7 @@ def gone_task_definition(cloud: Any, state: dict[str, str]) -> str:
     gone_task_definition, gone_rules,
 ])  # fmt: skip
 def test_what_was_deleted_by_hand_is_planned_and_made_again(project: Project, remove: Any) -> None:
-    project.up().ended(0)
+    project.stand()
     whole = project.cloud.inventory()
     key = remove(project.cloud, ids(project))
     assert project.cloud.inventory() != whole
@@ -185,7 +185,7 @@ def test_what_was_deleted_by_hand_is_planned_and_made_again(project: Project, re
 
 
 def test_what_depended_on_something_deleted_by_hand_follows(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     balancer = ids(project)["load-balancer.redis"]
     project.cloud.client("elbv2", hidden=True).delete_load_balancer(LoadBalancerArn=balancer)
     status = project.run("status", "--json").ended(0).json
@@ -201,7 +201,7 @@ def test_what_depended_on_something_deleted_by_hand_follows(project: Project) ->
 
 
 def test_a_network_deleted_by_hand_with_all_that_stood_in_it_is_made_again(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     whole = project.cloud.inventory()
     state = project.state
     project.down().ended(0)
@@ -280,7 +280,7 @@ def test_down_where_nothing_exists_is_success(project: Project) -> None:
 
 
 def test_down_twice_is_success(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     project.down().ended(0)
     assert project.cloud.is_empty()
     assert project.down().ended(0).mutations == []
@@ -290,7 +290,7 @@ def test_down_twice_is_success(project: Project) -> None:
 
 
 def test_a_changed_port_leaves_the_old_tasks_reachable_until_the_new_ones_serve(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     before = ids(project)
     project.edit(("port: 8080", "port: 9090"))
     run = project.up().ended(0)
@@ -303,7 +303,7 @@ def test_a_changed_port_leaves_the_old_tasks_reachable_until_the_new_ones_serve(
 
 
 def test_a_rule_opened_by_hand_is_closed_again(project: Project) -> None:
-    project.up().ended(0)
+    project.stand()
     whole = project.cloud.inventory()
     everything = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
     project.cloud.client("ec2", hidden=True).authorize_security_group_ingress(
