@@ -30,8 +30,10 @@ from deployer.events import Event
 from deployer.preflight import look
 from deployer.preflight.linked import made
 from deployer.preflight.run import Run
+from deployer.removal import Removal
 from deployer.resource import Resource
 from deployer.settings import Settings
+from deployer.state import Record
 from tests.cloud import Cloud
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,9 +79,20 @@ class Traced(Apply):
 
     trace: Trace
 
-    def _call(self, resource: Resource, call: Callable[[], Any], progress: Any = None) -> Any:
+    def _call(self, resource: Resource, call: Callable[[], Any]) -> Any:
         self.trace.doing[threading.get_ident()] = resource.key
-        return super()._call(resource, call, progress)
+        return super()._call(resource, call)
+
+    def _begin_removal(self, record: Record) -> Removal:
+        removal = super()._begin_removal(record)
+        attempt = removal.call
+
+        def call(*args: Any, **more: Any) -> Any:
+            self.trace.doing[threading.get_ident()] = record.key
+            return attempt(*args, **more)
+
+        removal.call = call
+        return removal
 
 
 @dataclass(frozen=True)
@@ -128,7 +141,7 @@ def up(session: Session, trace: Trace) -> dict[str, set[str]]:
     loaded = configuration.load(session.settings.file)
     outlook = look(Run(session.aws, plan, session.state.records, loaded.config, loaded.line))
     outlook.refuse()
-    with made(session.aws, outlook.linked):
+    with made(session.aws, outlook.linked, 16):
         carry_out(session, plan, trace)
     return {step.key: step.resource.needs() for step in plan.steps if step.resource}
 
