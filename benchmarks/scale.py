@@ -56,6 +56,7 @@ def run(cloud: Cloud, folder: Path, *args: str) -> Cost:
         raise SystemExit(f"deployer {' '.join(args)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     peak, own = done.stderr.rpartition("measured ")[2].split()
     calls = cloud.calls()
+    print(f"deployer {args[0]}: {seconds:.1f} s", file=sys.stderr, flush=True)
     return Cost(seconds, float(own), int(peak), len(calls), sum(call.status == 400 for call in calls))
 
 

@@ -21,7 +21,11 @@ class Pace:
     def before(self, step: Step) -> float:
         """Takes the step's turn; for how many seconds it has to be waited for."""
         rate = TYPES[step.key.partition(".")[0]].rate
-        return self.turn(rate) if rate and step.action is not Action.KEEP else 0.0
+        if rate is None or step.action is Action.KEEP:
+            return 0.0
+        if step.action is Action.DELETE:  # two calls: no more tasks and away, deregistered and deleted
+            self.turn(rate)
+        return self.turn(rate)
 
     def turn(self, rate: Rate) -> float:
         """As `before`, for any step of this rate."""

@@ -12,7 +12,6 @@ from deployer.pace import Pace
 from deployer.patience import Patience
 from deployer.plan import Action, Step
 from deployer.resource import Rate
-from deployer.resources.service import Service
 from deployer.resources.task_definition import TaskDefinition
 from deployer.walk import Wait, Walk
 
@@ -55,17 +54,22 @@ def test_what_is_kept_takes_no_turn() -> None:
 
 
 def test_ecs_is_never_asked_for_more_than_its_bucket_holds() -> None:
-    """The buckets of Amazon ECS's request throttling: 20 and 1 a second for task definitions, 50 and 5 for services,
-    of which a removal takes two calls."""
-    for rate, calls, burst, refill in ((TaskDefinition.rate, 1, 20, 1.0), (Service.rate, 2, 50, 5.0)):
-        assert rate
-        clock, tokens, before = Clock(), float(burst), 1000.0
-        pace = Pace(clock)
-        for wait in [pace.turn(rate) for _ in range(300)]:
-            moment = 1000.0 + wait
-            tokens = min(burst, tokens + (moment - before) * refill) - calls
-            before = moment
-            assert tokens > -1e-6
+    """The buckets of Amazon ECS's request throttling: 20 and 1 a second for task definitions, 50 and 5 for services.
+    A removal takes two calls."""
+    kinds = ("task-definition", 20, 1.0), ("service", 50, 5.0)
+    for action, calls in ((Action.CREATE, 1), (Action.DELETE, 2)):
+        for type, burst, refill in kinds:
+            asked(Step(action, f"{type}.web"), calls, burst, refill)
+
+
+def asked(step: Step, calls: int, burst: int, refill: float) -> None:
+    clock, tokens, before = Clock(), float(burst), 1000.0
+    pace = Pace(clock)
+    for _ in range(300):
+        moment = 1000.0 + pace.before(step)
+        tokens = min(burst, tokens + (moment - before) * refill) - calls
+        before = moment
+        assert tokens > -1e-6
 
 
 def test_a_paced_key_holds_up_neither_threads_nor_others() -> None:

@@ -23,7 +23,7 @@ class Service(Resource):
 
     type = "service"
     replace_on = frozenset({"cluster"})
-    rate = Rate(burst=25, per_second=2.5)  # half of ECS's bucket for changes of services: a removal takes two calls
+    rate = Rate(burst=50, per_second=5)  # ECS's bucket for changes of services, as that of task definitions
     scans = (
         Grant("ecs:ListServices", when=(IN_CLUSTER,)),
         Grant("ecs:DescribeServices", "ecs:service/{stack}/*"),
